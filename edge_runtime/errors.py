@@ -1,0 +1,49 @@
+"""Everything this project raises for a user to read, and the exit code each kind ends with.
+
+::
+
+    PiInferError            1   anything unexpected
+    ├── InputError          2   bad usage or bad input: a file, a folder, an option
+    ├── ModelRefusedError   3   an ONNX file we read but will not run or reduce
+    ├── CameraError         4   no camera, a busy camera, a camera that stopped
+    ├── RemoteError         5   the other machine: SSH, the command there, its answer
+    └── TargetUnmetError    6   the asked budget or drop cannot be met
+
+A message is one line that says what is wrong and what to do about it.
+"""
+
+
+class PiInferError(Exception):
+    """Base of every error shown to the user as one line."""
+
+    exit_code = 1
+
+
+class InputError(PiInferError):
+    """A file, folder or option the user gave is missing, unreadable or makes no sense."""
+
+    exit_code = 2
+
+
+class ModelRefusedError(PiInferError):
+    """The file is ONNX, but this network cannot be run or reduced as it stands."""
+
+    exit_code = 3
+
+
+class CameraError(PiInferError):
+    """The camera is missing, busy, or has stopped delivering frames."""
+
+    exit_code = 4
+
+
+class RemoteError(PiInferError):
+    """Something failed on, or on the way to, the machine behind ``--host``."""
+
+    exit_code = 5
+
+
+class TargetUnmetError(PiInferError):
+    """The asked speed-up, budget or drop is out of reach; the best found was written beside it."""
+
+    exit_code = 6
