@@ -196,7 +196,7 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
 
 
 def _labels(value: Any) -> dict[int, str] | None:
-    """Accept a list of names, a count, ``{name: index}`` or ``{index: name}``, or text that holds such an object."""
+    """Accept names, a count, ``{name: index}``, ``{index: name}``, or text that holds such an object."""
     if value is None:
         return None
     if isinstance(value, str):

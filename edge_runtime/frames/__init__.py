@@ -1,0 +1,1 @@
+"""Sources of frames: files, folders, cameras and a generated demo, behind one protocol."""

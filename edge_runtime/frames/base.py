@@ -1,0 +1,49 @@
+"""What every source of frames looks like to the pipeline."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_runtime.preprocess import Image
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture and when it was taken.
+
+    Attributes:
+        image: (H, W, 3) uint8, blue, green, red.
+        sequence: Number of the frame at its source, from 0, without gaps there: gaps seen later are drops.
+        captured_ns: When it was taken, on the clock of ``time.monotonic_ns``.
+        label: The truth, where the source knows it (the demo, labelled folders).
+        name: Where it came from, for messages: a file name, or empty.
+    """
+
+    image: Image
+    sequence: int
+    captured_ns: int
+    label: str | None = None
+    name: str = ""
+
+
+class FrameSource(Protocol):
+    """Somewhere frames come from.
+
+    A ``live`` source goes on whether or not anybody looks: the pipeline reads it on a thread of its own and
+    keeps the newest frame only. Any other source waits, and each of its frames is processed.
+    """
+
+    live: bool
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames until the source ends.
+
+        Raises:
+            InputError: The source cannot be read.
+            CameraError: The camera is missing, busy, or stopped.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back whatever is held; safe to call twice and from another thread."""
+        ...

@@ -1,0 +1,1 @@
+"""Network outputs to results, one file per kind of head."""
