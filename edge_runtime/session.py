@@ -101,6 +101,38 @@ def open_network(path: Path, threads: int | None = None) -> Network:
     )
 
 
+def optimise_offline(model: bytes, target: Path) -> None:
+    """Write the network as onnxruntime's basic optimiser leaves it: batch norm folded, constants folded.
+
+    Args:
+        model: A serialised ONNX network.
+        target: Where to write the optimised one.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses the network.
+    """
+    options = session_options(1)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    _session(model, options)
+
+
+def open_bytes(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A session on a serialised network, for passes over part of one.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses the network.
+    """
+    return _session(model, session_options(threads))
+
+
+def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no public base class
+        raise ModelRefusedError(f"onnxruntime refuses this network: {_first_line(error)}") from error
+
+
 def require_model_file(path: Path) -> None:
     """Raise ``InputError`` unless ``path`` is a non-empty file we may read."""
     if path.is_dir():

@@ -1,0 +1,319 @@
+"""An ONNX graph as a list of layers, each reducible or with the reason why not."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper, shape_inference
+
+from edge_runtime.errors import InputError, ModelRefusedError
+from export.load import image_inputs, load_model
+
+Weights = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One Conv or Gemm.
+
+    Attributes:
+        name: The node's name, or its output's where it has none.
+        op_type: ``Conv`` or ``Gemm``.
+        input: Name of the tensor it reads.
+        output: Name of the tensor it writes: the response.
+        weight: Name of its weights; empty where they are computed by the network.
+        bias: Name of its bias; empty where there is none.
+        out_channels: ``d`` of the method.
+        in_channels: ``c`` of the method, of the whole input, not of one group.
+        kernel: Height and width.
+        stride: Vertical and horizontal.
+        pads: Top, left, bottom, right.
+        dilation: Vertical and horizontal.
+        group: Number of groups.
+        input_size: Height and width of the input.
+        output_size: Height and width of the output.
+        reason: Why it cannot be reduced; None if it can.
+    """
+
+    name: str
+    op_type: str
+    input: str
+    output: str
+    weight: str
+    bias: str
+    out_channels: int
+    in_channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    group: int
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    reason: str | None = None
+
+    @property
+    def patch_length(self) -> int:
+        """Length of one input patch: ``c * kh * kw`` (of one group)."""
+        return self.in_channels // self.group * self.kernel[0] * self.kernel[1]
+
+    @property
+    def positions(self) -> int:
+        """Number of output positions."""
+        return self.output_size[0] * self.output_size[1]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for one image."""
+        return self.positions * self.out_channels * self.patch_length
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return self.out_channels * self.patch_length + (self.out_channels if self.bias else 0)
+
+
+@dataclass(frozen=True)
+class ReducibleNetwork:
+    """A network read for reduction.
+
+    Attributes:
+        model: The checked model, batch norm folded.
+        layers: Its Convs and Gemms in order of execution.
+        input_name: Name of its single input.
+        input_size: Height and width the shapes were inferred for.
+        shapes: Shape of each tensor for one image of that size.
+    """
+
+    model: onnx.ModelProto
+    layers: tuple[Layer, ...]
+    input_name: str
+    input_size: tuple[int, int]
+    shapes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all layers for one image."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of all layers."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def reducible(self) -> tuple[Layer, ...]:
+        """The layers that can be reduced."""
+        return tuple(layer for layer in self.layers if layer.reason is None)
+
+    def array(self, name: str) -> Weights:
+        """An initialiser as an array."""
+        return initialiser(self.model, name)
+
+
+def read_network(path: Path, input_size: tuple[int, int] | None = None) -> ReducibleNetwork:
+    """Read an ONNX file as layers.
+
+    Args:
+        path: The file.
+        input_size: Height and width of the input, for networks that leave them free.
+
+    Raises:
+        InputError: The file is no ONNX network, or its shapes cannot be known without ``input_size``.
+        ModelRefusedError: The network is malformed, has several inputs, or has no Conv and no Gemm.
+    """
+    return describe(load_model(path), input_size, str(path))
+
+
+def describe(model: onnx.ModelProto, input_size: tuple[int, int] | None, where: str) -> ReducibleNetwork:
+    """The layers of a loaded model: see ``read_network``."""
+    inputs = image_inputs(model)
+    if len(inputs) != 1:
+        raise ModelRefusedError(f"{where} has {len(inputs)} inputs; a network with one image input is needed")
+    size = _input_size(inputs[0], input_size, where)
+    shapes = _infer_shapes(model, inputs[0].name, size, where)
+    layers = tuple(_layers(model, shapes))
+    if not layers:
+        raise ModelRefusedError(f"{where} has no Conv and no Gemm layer: there is nothing to reduce")
+    return ReducibleNetwork(model, layers, inputs[0].name, size, shapes)
+
+
+def initialiser(model: onnx.ModelProto, name: str) -> Weights:
+    """An initialiser as a float32 array. Raises ``KeyError`` if there is none of that name."""
+    for tensor in model.graph.initializer:
+        if tensor.name == name:
+            return numpy_helper.to_array(tensor)
+    raise KeyError(name)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, object]:
+    """A node's attributes by name."""
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def _input_size(value: onnx.ValueInfoProto, asked: tuple[int, int] | None, where: str) -> tuple[int, int]:
+    dims = value.type.tensor_type.shape.dim
+    if len(dims) != 4:
+        raise ModelRefusedError(
+            f"{where}: input {value.name!r} has {len(dims)} dimensions; an image input (N, C, H, W) is needed"
+        )
+    own = (dims[2].dim_value, dims[3].dim_value)
+    if asked is None and 0 in own:
+        raise InputError(f"{where} leaves its input size free: give --input-size HxW, or a model card")
+    size = asked or own
+    if any(fixed and fixed != wanted for fixed, wanted in zip(own, size, strict=True)):
+        raise InputError(f"{where} takes {own[0]}x{own[1]} images only, not {size[0]}x{size[1]}")
+    return size
+
+
+def _infer_shapes(
+    model: onnx.ModelProto, input_name: str, size: tuple[int, int], where: str
+) -> dict[str, tuple[int, ...]]:
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    for value in sized.graph.input:
+        if value.name == input_name:
+            for dim, length in zip(value.type.tensor_type.shape.dim, (1, None, *size), strict=True):
+                if length is not None:
+                    dim.dim_value = length
+    del sized.graph.value_info[:]  # symbolic sizes recorded there would win over the sizes set here
+    for value in sized.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        inferred = shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True)
+    except shape_inference.InferenceError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{where} does not work with {size[0]}x{size[1]} images: {reason}") from error
+    values = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
+    return {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
+
+
+def _layers(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[Layer]:
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    uses = Counter(name for node in model.graph.node for name in node.input)
+    layers = []
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            layers.append(_conv(node, shapes, weights, uses))
+        elif node.op_type == "Gemm":
+            layers.append(_gemm(node, shapes, weights))
+    return layers
+
+
+def _conv(
+    node: onnx.NodeProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    weights: Mapping[str, onnx.TensorProto],
+    uses: Counter[str],
+) -> Layer:
+    name = node.name or node.output[0]
+    before, after = (shapes.get(tensor, ()) for tensor in (node.input[0], node.output[0]))
+    if 0 in before or 0 in after or not (before and after):
+        raise InputError(f"the shape at layer {name} cannot be known: give --input-size HxW")
+    weight = weights.get(node.input[1])
+    fields = attributes(node)
+    kernel = _kernel(weight, fields)
+    spatial = len(before) - 2
+    if spatial != 2:
+        kernel, before, after = (1, 1), (*before, 1, 1)[:4], (*after, 1, 1)[:4]
+    layer = Layer(
+        name=name,
+        op_type="Conv",
+        input=node.input[0],
+        output=node.output[0],
+        weight=node.input[1] if weight is not None else "",
+        bias=node.input[2] if len(node.input) > 2 else "",
+        out_channels=after[1],
+        in_channels=before[1],
+        kernel=kernel,
+        stride=_pair(fields, "strides"),
+        pads=(0, 0, 0, 0),
+        dilation=_pair(fields, "dilations"),
+        group=int(fields.get("group", 1)),  # type: ignore[call-overload]
+        input_size=(before[2], before[3]),
+        output_size=(after[2], after[3]),
+    )
+    layer = replace(layer, pads=_pads(layer, fields))
+    return replace(layer, reason=_reason(layer, weight, weights, uses, spatial))
+
+
+def _kernel(weight: onnx.TensorProto | None, fields: Mapping[str, object]) -> tuple[int, int]:
+    shape = list(weight.dims)[2:] if weight is not None else fields.get("kernel_shape", [1, 1])
+    return tuple((*shape, 1, 1)[:2])  # type: ignore[misc]
+
+
+def _pair(fields: Mapping[str, object], name: str) -> tuple[int, int]:
+    values: list[int] = list(fields.get(name, [1, 1]))  # type: ignore[call-overload]
+    return (values[0], values[1]) if len(values) == 2 else (1, 1)
+
+
+def _pads(layer: Layer, fields: Mapping[str, object]) -> tuple[int, int, int, int]:
+    mode = bytes(fields.get("auto_pad", b"NOTSET"))  # type: ignore[call-overload]
+    given: list[int] = list(fields.get("pads", [0, 0, 0, 0]))  # type: ignore[call-overload]
+    if not mode.startswith(b"SAME"):
+        return (given[0], given[1], given[2], given[3]) if len(given) == 4 else (0, 0, 0, 0)
+    before, after = [], []
+    for axis in (0, 1):
+        reach = layer.dilation[axis] * (layer.kernel[axis] - 1) + 1
+        span = (layer.output_size[axis] - 1) * layer.stride[axis] + reach
+        total = max(0, span - layer.input_size[axis])
+        first = total // 2 if mode == b"SAME_UPPER" else math.ceil(total / 2)
+        before.append(first)
+        after.append(total - first)
+    return before[0], before[1], after[0], after[1]
+
+
+def _reason(
+    layer: Layer,
+    weight: onnx.TensorProto | None,
+    weights: Mapping[str, onnx.TensorProto],
+    uses: Counter[str],
+    spatial: int,
+) -> str | None:
+    """Why a Conv cannot be reduced; None if it can."""
+    if weight is None:
+        return "dynamic weight: computed by the network"
+    dtype = onnx.TensorProto.DataType.Name(weight.data_type).lower()
+    obstacles = {
+        f"a convolution over {spatial} axes, not 2": spatial != 2,
+        f"weights are {dtype}, not float": dtype != "float",
+        "dynamic bias: computed by the network": bool(layer.bias) and layer.bias not in weights,
+        "shared weight: another layer uses it too": uses[layer.weight] > 1,
+        "depthwise": 1 < layer.group == layer.in_channels,
+        f"grouped ({layer.group} groups)": layer.group > 1,
+        "already 1x1": layer.kernel == (1, 1),
+    }
+    return next((reason for reason, holds in obstacles.items() if holds), None)
+
+
+def _gemm(
+    node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, onnx.TensorProto]
+) -> Layer:
+    name = node.name or node.output[0]
+    weight = weights.get(node.input[1])
+    shape = list(weight.dims) if weight is not None else list(shapes.get(node.input[1], (0, 0)))
+    if not attributes(node).get("transB", 0):
+        shape = shape[::-1]
+    return Layer(
+        name=name,
+        op_type="Gemm",
+        input=node.input[0],
+        output=node.output[0],
+        weight=node.input[1] if weight is not None else "",
+        bias=node.input[2] if len(node.input) > 2 else "",
+        out_channels=shape[0],
+        in_channels=shape[1],
+        kernel=(1, 1),
+        stride=(1, 1),
+        pads=(0, 0, 0, 0),
+        dilation=(1, 1),
+        group=1,
+        input_size=(1, 1),
+        output_size=(1, 1),
+        reason="dynamic weight: computed by the network" if weight is None else "fully connected",
+    )
