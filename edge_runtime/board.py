@@ -1,0 +1,176 @@
+"""Facts of the machine we run on, read from /proc and /sys; nothing here needs extra rights."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path("/")
+VCGENCMD_SECONDS = 5.0
+
+#: Bits of ``vcgencmd get_throttled``: what holds now, and the same shifted by 16 for "since boot".
+THROTTLED_NOW = {
+    0: "under-voltage",
+    1: "processor frequency capped",
+    2: "throttled",
+    3: "soft temperature limit reached",
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """What does not change while we run.
+
+    Attributes:
+        model: The board's name from the device tree, else the mainboard's, else ``unknown``.
+        cpu: The processor's name, ``unknown`` where the kernel gives none.
+        cores: Processors that are online.
+        arch: As ``uname -m`` says, for example ``aarch64``.
+        os: ``PRETTY_NAME`` of the operating system.
+        kernel: Release of the kernel.
+        memory_mib: Memory the kernel manages.
+        cgroup_controllers: Of the unified hierarchy; without ``memory`` among them ``MemoryMax=`` does nothing.
+    """
+
+    model: str
+    cpu: str
+    cores: int
+    arch: str
+    os: str
+    kernel: str
+    memory_mib: float
+    cgroup_controllers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What may change from one second to the next; None where the machine does not say.
+
+    Attributes:
+        temperature_c: The hottest thermal zone.
+        governor: Frequency governor of the first processor.
+        frequency_mhz: Its frequency now.
+        throttled_bits: ``vcgencmd get_throttled``; only on a Raspberry Pi.
+    """
+
+    temperature_c: float | None
+    governor: str | None
+    frequency_mhz: float | None
+    throttled_bits: int | None
+
+
+@dataclass(frozen=True)
+class ProcessorTimes:
+    """Processor time of the whole machine since boot, all processors added up.
+
+    Attributes:
+        busy_s: Everything but idle and waiting for input and output; includes ``steal_s``.
+        steal_s: Taken by the hypervisor for other guests.
+    """
+
+    busy_s: float
+    steal_s: float
+
+
+def read_board(root: Path = ROOT) -> Board:
+    """Read the facts of the machine whose file system begins at ``root``."""
+    processors = _text(root / "proc/cpuinfo")
+    return Board(
+        model=_board_model(root),
+        cpu=_cpu_name(processors),
+        cores=_online(_text(root / "sys/devices/system/cpu/online")) or os.cpu_count() or 1,
+        arch=_text(root / "proc/sys/kernel/arch") or os.uname().machine,
+        os=_field(_text(root / "etc/os-release"), r'^PRETTY_NAME="?([^"\n]*)') or "unknown",
+        kernel=_text(root / "proc/sys/kernel/osrelease") or "unknown",
+        memory_mib=int(_field(_text(root / "proc/meminfo"), r"^MemTotal:\s+(\d+)") or 0) / 1024,
+        cgroup_controllers=tuple(_text(root / "sys/fs/cgroup/cgroup.controllers").split()),
+    )
+
+
+def read_condition(root: Path = ROOT, vcgencmd: str = "vcgencmd") -> Condition:
+    """Read temperature, frequency and throttling now.
+
+    Args:
+        root: Where the file system begins.
+        vcgencmd: The Raspberry Pi's firmware tool; its answer is None where it is absent or refuses.
+    """
+    zones = (_number(path) for path in root.glob("sys/class/thermal/thermal_zone*/temp"))
+    frequency = _number(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
+    return Condition(
+        temperature_c=max((zone / 1000 for zone in zones if zone is not None), default=None),
+        governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None,
+        frequency_mhz=None if frequency is None else frequency / 1000,
+        throttled_bits=_throttled_bits(vcgencmd),
+    )
+
+
+def read_processor_times(root: Path = ROOT) -> ProcessorTimes | None:
+    """Read /proc/stat, or None where it is hidden (some containers)."""
+    found = _field(_text(root / "proc/stat"), r"^cpu\s+((?:\d+ ?){8,})$")
+    if found is None:
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, steal = [int(n) for n in found.split()[:8]]
+    ticks = os.sysconf("SC_CLK_TCK")
+    return ProcessorTimes((user + nice + system + irq + softirq + steal) / ticks, steal / ticks)
+
+
+def throttling(bits: int) -> tuple[str, ...]:
+    """What ``vcgencmd get_throttled`` says in words, for example ``under-voltage since boot``."""
+    now = [words for bit, words in THROTTLED_NOW.items() if bits >> bit & 1]
+    since_boot = [f"{words} since boot" for bit, words in THROTTLED_NOW.items() if bits >> bit >> 16 & 1]
+    return (*now, *since_boot)
+
+
+def _board_model(root: Path) -> str:
+    device_tree = _text(root / "proc/device-tree/model")
+    vendor, product = (_text(root / f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name"))
+    return device_tree or f"{vendor} {product}".strip() or "unknown"
+
+
+def _cpu_name(cpuinfo: str) -> str:
+    """ARM kernels name no model; the part number tells the Pis apart."""
+    named = _field(cpuinfo, r"^model name\s*:\s*(.+)$")
+    part = _field(cpuinfo, r"^CPU part\s*:\s*(\S+)$")
+    cores = {"0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"}
+    return named or (cores.get(part, f"ARM part {part}") if part else "unknown")
+
+
+def _online(ranges: str) -> int:
+    """Count the processors in the kernel's list, for example ``0-3,5``."""
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", ranges):
+        return 0
+    bounds = [[int(n) for n in part.split("-")] for part in ranges.split(",")]
+    return sum(pair[-1] - pair[0] + 1 for pair in bounds)
+
+
+def _throttled_bits(vcgencmd: str) -> int | None:
+    if shutil.which(vcgencmd) is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [vcgencmd, "get_throttled"], capture_output=True, text=True, timeout=VCGENCMD_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = _field(answer.stdout, r"^throttled=0x([0-9a-fA-F]+)")
+    return None if found is None else int(found, 16)
+
+
+def _field(text: str, pattern: str) -> str | None:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found.group(1).strip() if found else None
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if re.fullmatch(r"-?\d+", text) else None
+
+
+def _text(path: Path) -> str:
+    """The file's text without the device tree's final NUL, or empty where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
+    except OSError:
+        return ""
