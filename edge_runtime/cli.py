@@ -1,0 +1,196 @@
+"""``pi-infer``: read the command line, call, print, and end with the exit code of ``errors``.
+
+The only module of this package that prints. Each subcommand is one ``_add_NAME`` function and one ``_NAME``
+handler that imports what it needs when it runs, so that ``pi-infer --help`` starts at once.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from edge_runtime import __version__
+from edge_runtime.errors import InputError, PiInferError
+
+if TYPE_CHECKING:
+    from edge_runtime.pipeline import RunSettings
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+Subparsers = "argparse._SubParsersAction[_Parser]"
+Handler = Callable[[argparse.Namespace], int]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``pi-infer``.
+
+    Args:
+        argv: The arguments; those of the process if None.
+
+    Returns:
+        The exit code: see ``errors``; 130 after Ctrl-C, 141 when the reader of our output went away.
+    """
+    _survive_any_terminal()
+    arguments = _parser().parse_args(argv)
+    handler: Handler = arguments.handler
+    try:
+        code = handler(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_stdout()
+        return BROKEN_PIPE
+    except Exception as error:
+        if arguments.debug:
+            raise
+        return _report(error)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports bad usage in one line, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"pi-infer: error: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="pi-infer",
+        description="Run a network on live frames. Without a command: show its results for a camera or a source.",
+    )
+    parser.add_argument("--version", action="version", version=f"pi-infer {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
+    _add_live(parser)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_service(subparsers)
+    return parser
+
+
+def _add_live(parser: _Parser) -> None:
+    _add_run_options(parser)
+    parser.add_argument("--frames", type=positive, metavar="N", help="end after N frames")
+    parser.add_argument(
+        "--jsonl", metavar="FILE", help="write one JSON object per frame to FILE ('-' is standard output)"
+    )
+    parser.set_defaults(handler=_live)
+
+
+def _live(arguments: argparse.Namespace) -> int:
+    settings = _run_settings(arguments)
+    from edge_runtime import live  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
+
+    show = _print_to_stderr if arguments.jsonl == "-" else _print_to_stdout
+    return live.run(settings, frames=arguments.frames, jsonl=arguments.jsonl, show=show)
+
+
+def _add_service(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "service",
+        help="run under systemd",
+        description="Run under systemd: ready after the first result, a watchdog ping per result, ends on SIGTERM.",
+    )
+    _add_run_options(parser)
+    parser.add_argument(
+        "--log-seconds",
+        type=positive,
+        default=60,
+        metavar="S",
+        help="seconds between log lines (default: 60)",
+    )
+    parser.set_defaults(handler=_service)
+
+
+def _service(arguments: argparse.Namespace) -> int:
+    settings = _run_settings(arguments)
+    from edge_runtime import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
+
+    return service.run(settings, log_seconds=arguments.log_seconds, log=_print_to_stdout)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--camera", nargs="?", type=int, const=0, metavar="ID", help="the Pi's camera (default: number 0)"
+    )
+    source.add_argument(
+        "--source",
+        metavar="FILE|DIR|URL|demo",
+        help="a video, an image, a folder of images, /dev/videoN, a URL",
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="M", help="the ONNX network (for demo: the one that ships)"
+    )
+    parser.add_argument(
+        "--input", type=Path, metavar="CARD.json", help="a model card to use instead of the network's"
+    )
+    parser.add_argument(
+        "--threads", type=positive, metavar="N", help="threads of one inference (default: all)"
+    )
+    parser.add_argument(
+        "--every-frame", action="store_true", help="play a video frame by frame, dropping none"
+    )
+
+
+def _run_settings(arguments: argparse.Namespace) -> "RunSettings":
+    if arguments.camera is None and arguments.source is None:
+        raise InputError(
+            "nothing to run on: give --camera, or --source with a video, a folder, a URL or demo"
+        )
+    from edge_runtime.pipeline import RunSettings  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
+
+    return RunSettings(
+        camera=arguments.camera,
+        source=arguments.source,
+        model=arguments.model,
+        card=arguments.input,
+        threads=arguments.threads,
+        every_frame=arguments.every_frame,
+    )
+
+
+def positive(text: str) -> int:
+    """An argument type: a whole number from 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return number
+
+
+def _print_to_stdout(line: str) -> None:
+    print(line, flush=True)
+
+
+def _print_to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _report(error: Exception) -> int:
+    message = str(error) if isinstance(error, PiInferError) else f"{type(error).__name__}: {error}"
+    _print_to_stderr(f"pi-infer: error: {' '.join(message.split())}")
+    return error.exit_code if isinstance(error, PiInferError) else 1
+
+
+def _survive_any_terminal() -> None:
+    """Escape what the terminal's encoding lacks instead of dying of it, and show warnings as plain lines."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    logging.basicConfig(format="pi-infer: warning: %(message)s", level=logging.WARNING)
+
+
+def _discard_stdout() -> None:
+    """Keep the interpreter from flushing into the broken pipe once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
