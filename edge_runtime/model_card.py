@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import InputError
+from edge_runtime.labels import NAMED_LABELS
 
 METADATA_KEY = "pi_infer.card"
 RESIZES = ("warp", "letterbox", "crop")
@@ -196,9 +197,11 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
 
 
 def _labels(value: Any) -> dict[int, str] | None:
-    """Accept names, a count, ``{name: index}``, ``{index: name}``, or text that holds such an object."""
+    """Accept names, a named set, a count, ``{name: index}``, ``{index: name}``, or text that holds such."""
     if value is None:
         return None
+    if isinstance(value, str) and value in NAMED_LABELS:
+        return dict(enumerate(NAMED_LABELS[value]))
     if isinstance(value, str):
         found = re.search(r"\{.*\}", value, re.DOTALL)
         return _labels(json.loads(found.group())) if found else None

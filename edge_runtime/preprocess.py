@@ -73,8 +73,14 @@ class Preprocessor:
         if self.spec.resize == "warp":
             return Placement(scale_x, scale_y, 0, 0)
         scale = min(scale_x, scale_y) if self.spec.resize == "letterbox" else max(scale_x, scale_y)
-        inner_width, inner_height = round(image.shape[1] * scale), round(image.shape[0] * scale)
-        return Placement(scale, scale, (width - inner_width) // 2, (height - inner_height) // 2)
+        inner_width = max(1, round(image.shape[1] * scale))
+        inner_height = max(1, round(image.shape[0] * scale))
+        return Placement(
+            inner_width / image.shape[1],  # not scale: the rounding to whole pixels counts in mapping back
+            inner_height / image.shape[0],
+            (width - inner_width) // 2,
+            (height - inner_height) // 2,
+        )
 
     def _scale(self, image: Image) -> Image:
         height, width = self.spec.size

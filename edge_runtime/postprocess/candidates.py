@@ -1,0 +1,114 @@
+"""What a detection head proposes before suppression, and the thresholds that decide what counts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import InputError, ModelRefusedError
+from edge_runtime.postprocess.boxes import Floats, Indices
+
+Outputs = Sequence[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What counts as a detection.
+
+    Attributes:
+        score: Boxes scoring less are dropped.
+        iou: Of two boxes of one class that overlap by more, only the better stays.
+        max_detections: Keep at most so many per frame, best first.
+        candidates: Look at most at so many boxes, best first: bounds the time a hostile frame can take.
+        every_class: Let one box count for each class that scores enough, instead of its best class only.
+            This is how mean average precision is measured.
+    """
+
+    score: float = 0.25
+    iou: float = 0.45
+    max_detections: int = 100
+    candidates: int = 1000
+    every_class: bool = False
+
+
+EVALUATION = Thresholds(score=0.001, iou=0.6, max_detections=300, candidates=30_000, every_class=True)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes above the score threshold.
+
+    Attributes:
+        boxes: (N, 4) float32, left, top, right, bottom in pixels of the network's input.
+        scores: (N,) float32.
+        classes: (N,) class indices.
+    """
+
+    boxes: Floats
+    scores: Floats
+    classes: Indices
+
+
+@dataclass(frozen=True)
+class Head:
+    """One kind of detection head.
+
+    Attributes:
+        decode: Finds the candidates in the network's outputs; raises ``ModelRefusedError`` where their shapes
+            are not this head's.
+        suppressed: The network has done the non-maximum suppression itself.
+    """
+
+    decode: Callable[[Outputs, Thresholds], Candidates]
+    suppressed: bool = False
+
+
+def read_thresholds(decoder: Mapping[str, Any], default: Thresholds) -> Thresholds:
+    """``score_threshold``, ``iou_threshold`` and ``max_detections`` of a card's decoder.
+
+    Raises:
+        InputError: One of them is impossible.
+    """
+    try:
+        thresholds = Thresholds(
+            score=float(decoder.get("score_threshold", default.score)),
+            iou=float(decoder.get("iou_threshold", default.iou)),
+            max_detections=int(decoder.get("max_detections", default.max_detections)),
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the model card's decoder: a threshold is not a number ({error})") from error
+    if not (0 <= thresholds.score <= 1 and 0 <= thresholds.iou <= 1 and thresholds.max_detections >= 1):
+        raise InputError(
+            "the model card's decoder: score_threshold and iou_threshold must be between 0 and 1, "
+            "max_detections at least 1"
+        )
+    return thresholds
+
+
+def pick(scores: Floats, thresholds: Thresholds) -> tuple[Indices, Indices]:
+    """Rows and classes that score enough.
+
+    Args:
+        scores: (N, classes); any memory order.
+        thresholds: ``score`` and ``every_class`` are used.
+
+    Returns:
+        Row and class of each candidate.
+    """
+    if thresholds.every_class:
+        rows, classes = np.nonzero(scores > thresholds.score)
+        return rows, classes
+    rows = np.flatnonzero(scores.max(axis=1) > thresholds.score)
+    return rows, scores[rows].argmax(axis=1)
+
+
+def require_shape(fits: bool, outputs: Outputs, expected: str) -> None:  # noqa: FBT001
+    """Raise ``ModelRefusedError`` unless ``fits``, saying which shapes came and which were ``expected``."""
+    if not fits:
+        shapes = ", ".join(str(tuple(output.shape)) for output in outputs)
+        raise ModelRefusedError(
+            f"the network's outputs {shapes} are not those of its card's decoder ({expected}): "
+            "correct the card with 'pi-export card'"
+        )

@@ -1,0 +1,149 @@
+"""Detections of one frame, in pixels of that frame, and the postprocessor that finds them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import InputError
+from edge_runtime.model_card import ModelCard
+from edge_runtime.postprocess.boxes import Floats, Indices, areas, nms, to_frame
+from edge_runtime.postprocess.candidates import Candidates, Head, Thresholds, read_thresholds
+from edge_runtime.postprocess.ssd import DEFAULT_THRESHOLDS as SSD_THRESHOLDS, ssd_head
+from edge_runtime.postprocess.yolo import yolo_nms_head, yolov5_head, yolov8_head
+from edge_runtime.preprocess import Placement
+
+_COMMON_KEYS = {"kind", "note", "score_threshold", "iou_threshold", "max_detections"}
+_SSD_KEYS = {"feature_maps", "anchor_sizes", "anchor_ratios", "variances"}
+_YOLO_HEADS = {"yolov5": yolov5_head, "yolov8": yolov8_head, "yolo_nms": yolo_nms_head}
+_FAR_OUTSIDE = 1e6
+KINDS = ("ssd", *_YOLO_HEADS)
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in a frame, best first.
+
+    Attributes:
+        boxes: (N, 4) float32, left, top, right, bottom in pixels of the frame, clipped to it.
+        scores: (N,) float32.
+        classes: (N,) class indices.
+        labels: Name of each detection's class.
+        valid: False where the network's outputs held NaN or infinity; nothing is detected then.
+    """
+
+    boxes: Floats
+    scores: Floats
+    classes: Indices
+    labels: tuple[str, ...]
+    valid: bool = True
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def to_json(self) -> dict[str, Any]:
+        """``valid``, and ``detections`` with ``label``, ``class``, ``score`` and ``box`` in pixels."""
+        found = zip(self.labels, self.classes, self.scores, self.boxes, strict=True)
+        return {
+            "valid": self.valid,
+            "detections": [
+                {
+                    "label": label,
+                    "class": int(index),
+                    "score": round(float(score), 4),
+                    "box": [round(float(side), 1) for side in box],
+                }
+                for label, index, score, box in found
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Postprocessor of every detection head.
+
+    Attributes:
+        head: Decodes the outputs.
+        thresholds: What counts as a detection.
+        label: Names a class.
+    """
+
+    head: Head
+    thresholds: Thresholds
+    label: Callable[[int], str]
+
+    def __call__(
+        self, outputs: Sequence[NDArray[np.float32]], placement: Placement, image_shape: tuple[int, int]
+    ) -> Detections:
+        """Detections of one frame.
+
+        Args:
+            outputs: The network's outputs for a batch of one.
+            placement: Where the frame lay in the input.
+            image_shape: Height and width of the frame.
+
+        Raises:
+            ModelRefusedError: The outputs' shapes are not those of the card's decoder.
+        """
+        if not all_finite(outputs):
+            return self._detections(np.zeros((0, 4), np.float32), _NOTHING, valid=False)
+        thresholds = self.thresholds
+        with np.errstate(over="ignore"):
+            found = _best(self.head.decode(outputs, thresholds), thresholds.candidates)
+        if not self.head.suppressed:
+            kept = nms(found.boxes, found.scores, found.classes, thresholds.iou, thresholds.max_detections)
+            found = _take(found, kept)
+        boxes = to_frame(found.boxes, placement, image_shape)
+        inside = np.flatnonzero(areas(boxes) > 0)[: thresholds.max_detections]
+        return self._detections(boxes[inside], _take(found, inside), valid=True)
+
+    def _detections(self, boxes: Floats, found: Candidates, *, valid: bool) -> Detections:
+        labels = tuple(self.label(int(index)) for index in found.classes)
+        return Detections(boxes, found.scores, found.classes, labels, valid)
+
+
+_NOTHING = Candidates(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.intp))
+
+
+def make_detector(card: ModelCard, thresholds: Thresholds | None = None) -> Detector:
+    """The postprocessor a card's decoder describes.
+
+    Args:
+        card: Of a detection network.
+        thresholds: Instead of the card's.
+
+    Raises:
+        InputError: The decoder is missing, of an unknown kind, or a parameter of it is impossible.
+    """
+    decoder = card.decoder
+    if not isinstance(decoder, Mapping) or decoder.get("kind") not in KINDS:
+        kind = decoder.get("kind") if isinstance(decoder, Mapping) else decoder
+        raise InputError(
+            f"the model card's decoder.kind is {kind!r}; detection needs one of {', '.join(KINDS)}"
+        )
+    ssd = decoder["kind"] == "ssd"
+    unknown = set(decoder) - _COMMON_KEYS - (_SSD_KEYS if ssd else set())
+    if unknown:
+        raise InputError(f"the model card has an unknown key decoder.{min(unknown)}")
+    classes = max(card.labels, default=-1) + 1 if card.labels else 0
+    head = ssd_head(decoder, card.input.size, classes) if ssd else _YOLO_HEADS[decoder["kind"]](classes)
+    default = SSD_THRESHOLDS if ssd else Thresholds()
+    return Detector(head, thresholds or read_thresholds(decoder, default), card.label)
+
+
+def all_finite(outputs: Sequence[NDArray[np.float32]]) -> bool:
+    """Whether no output holds NaN or infinity (or values so large that their sum is not finite)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(bool(np.isfinite(np.sum(output, dtype=np.float32))) for output in outputs)
+
+
+def _best(found: Candidates, limit: int) -> Candidates:
+    order = np.argsort(-found.scores, kind="stable")[:limit]
+    bounded = np.clip(found.boxes, -_FAR_OUTSIDE, _FAR_OUTSIDE)  # so that no area overflows
+    return _take(Candidates(bounded, found.scores, found.classes), order)
+
+
+def _take(found: Candidates, indices: Indices) -> Candidates:
+    return Candidates(found.boxes[indices], found.scores[indices], found.classes[indices])

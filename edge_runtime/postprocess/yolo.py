@@ -1,0 +1,72 @@
+"""YOLO heads: version 5 (with objectness), 8 to 11 (without), and any version exported with its own NMS.
+
+All give boxes in pixels of the network's input.
+"""
+
+import numpy as np
+
+from edge_runtime.postprocess.boxes import corners
+from edge_runtime.postprocess.candidates import Candidates, Head, Outputs, Thresholds, pick, require_shape
+
+_MAX_CLASSES = 100_000
+
+
+def yolov5_head(classes: int) -> Head:
+    """Rows of centre x, centre y, width, height, objectness and a score per class: (1, N, 5 + classes).
+
+    Args:
+        classes: At least so many classes must be there: those the card names.
+    """
+
+    def decode(outputs: Outputs, thresholds: Thresholds) -> Candidates:
+        shape = outputs[0].shape
+        fits = len(shape) == 3 and shape[0] == 1 and shape[2] >= 5 + max(classes, 1)
+        require_shape(fits, outputs, f"yolov5: (1, boxes, 5 + {classes or 'classes'})")
+        rows = outputs[0][0]
+        # A class score is at most 1, so most rows go by their objectness alone.
+        rows = rows[rows[:, 4] > thresholds.score].astype(np.float32, copy=False)
+        scores = rows[:, 5:] * rows[:, 4:5]
+        chosen, found = pick(scores, thresholds)
+        return Candidates(corners(rows[chosen, :4]), scores[chosen, found], found)
+
+    return Head(decode)
+
+
+def yolov8_head(classes: int) -> Head:
+    """Columns of centre x, centre y, width, height and a score per class: (1, 4 + classes, N).
+
+    Args:
+        classes: At least so many classes must be there: those the card names.
+    """
+
+    def decode(outputs: Outputs, thresholds: Thresholds) -> Candidates:
+        shape = outputs[0].shape
+        fits = len(shape) == 3 and shape[0] == 1 and shape[1] >= 4 + max(classes, 1)
+        require_shape(fits, outputs, f"yolov8: (1, 4 + {classes or 'classes'}, boxes)")
+        columns = outputs[0][0]
+        scores = columns[4:].T
+        chosen, found = pick(scores, thresholds)
+        boxes = corners(columns[:4, chosen].T.astype(np.float32))
+        return Candidates(boxes, scores[chosen, found].astype(np.float32), found)
+
+    return Head(decode)
+
+
+def yolo_nms_head(classes: int) -> Head:
+    """Rows of left, top, right, bottom, score and class, suppressed and padded with zeros: (1, N, 6).
+
+    Args:
+        classes: A detection of a class beyond those the card names is refused; 0 if it names none.
+    """
+
+    def decode(outputs: Outputs, thresholds: Thresholds) -> Candidates:
+        shape = outputs[0].shape
+        require_shape(len(shape) == 3 and shape[0] == 1 and shape[2] == 6, outputs, "yolo_nms: (1, boxes, 6)")
+        rows = outputs[0][0].astype(np.float32, copy=False)
+        rows = rows[rows[:, 4] > thresholds.score]
+        indices = rows[:, 5]
+        in_range = bool(np.all((indices >= 0) & (indices < (classes or _MAX_CLASSES))))
+        require_shape(in_range, outputs, f"yolo_nms with {classes} classes, but class {indices.max():g} came")
+        return Candidates(rows[:, :4], rows[:, 4], indices.astype(np.intp))
+
+    return Head(decode, suppressed=True)
