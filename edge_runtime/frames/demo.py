@@ -16,21 +16,10 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
 from edge_runtime.frames.base import Frame
+from edge_runtime.frames.characters import LABELS, draw_character
 from edge_runtime.preprocess import Image
 
-# One of each pair that people confuse is left out: 0 O D Q, 1 I, 2 Z, 5 S, 6 G, 8 B, U V, J.
-LABELS = tuple("23456789ACEFHKLMNPRTUWXY")
-
-_FONTS = (
-    cv2.FONT_HERSHEY_SIMPLEX,
-    cv2.FONT_HERSHEY_PLAIN,
-    cv2.FONT_HERSHEY_DUPLEX,
-    cv2.FONT_HERSHEY_COMPLEX,
-    cv2.FONT_HERSHEY_TRIPLEX,
-    cv2.FONT_HERSHEY_COMPLEX_SMALL,
-)
 _SIDES_PX = (16, 4096)
-_GLYPH_PX = 64  # height at which a character is drawn before it is turned into the scene
 
 
 @dataclass(frozen=True)
@@ -61,11 +50,7 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     paper = float(rng.uniform(20, 235))
     image = _background(rng, size, paper)
     mask = _character_mask(rng, label, size)
-    ink = _ink(rng, paper)
-    image = cv2.add(
-        cv2.multiply(image, cv2.merge([255 - mask] * 3), scale=1 / 255),
-        cv2.multiply(np.full_like(image, ink), cv2.merge([mask] * 3), scale=1 / 255),
-    )
+    image = _print(image, mask, _ink(rng, paper))
     return Scene(_photograph(rng, image), label)
 
 
@@ -157,7 +142,8 @@ def _point(rng: np.random.Generator, image: Image) -> tuple[int, int]:
 
 
 def _thickness(rng: np.random.Generator, image: Image) -> int:
-    return max(1, round(float(rng.uniform(0.01, 0.07)) * min(image.shape[:2])))
+    width_px = float(rng.uniform(0.01, 0.07)) * min(image.shape[:2])
+    return max(1, round(width_px))
 
 
 def _line(rng: np.random.Generator, image: Image, colour: Colour) -> None:
@@ -190,6 +176,13 @@ _CLUTTER: tuple[Callable[[np.random.Generator, Image, Colour], None], ...] = (
 )
 
 
+def _print(image: Image, mask: Image, ink: Colour) -> Image:
+    """Lay ``ink`` over the image where ``mask`` says so."""
+    paper_part = cv2.multiply(image, cv2.merge([255 - mask] * 3), scale=1 / 255)
+    ink_part = cv2.multiply(np.full_like(image, ink), cv2.merge([mask] * 3), scale=1 / 255)
+    return cv2.add(paper_part, ink_part)  # type: ignore[return-value]
+
+
 def _ink(rng: np.random.Generator, paper: float) -> Colour:
     """A colour whose grey value differs clearly from the background's."""
     sides = [side for side in (-1, 1) if 0 <= paper + side * 95 <= 255]
@@ -201,7 +194,7 @@ def _ink(rng: np.random.Generator, paper: float) -> Colour:
 
 def _character_mask(rng: np.random.Generator, label: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     """(H, W) uint8: how much of each pixel the character covers, wholly inside the picture."""
-    glyph = _glyph(rng, label)
+    glyph = draw_character(rng, label)
     turn, slant = math.radians(float(rng.uniform(-14, 14))), float(rng.uniform(-0.3, 0.3))
     stretch = float(rng.uniform(0.7, 1.3))
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
@@ -214,21 +207,7 @@ def _character_mask(rng: np.random.Generator, label: str, size: tuple[int, int])
     matrix = np.empty((2, 3))
     matrix[:, :2] = scale * shape
     matrix[:, 2] = centre - matrix[:, :2] @ np.array([glyph.shape[1] / 2, glyph.shape[0] / 2])
-    return cv2.warpAffine(glyph, matrix, (width, height), flags=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _glyph(rng: np.random.Generator, label: str) -> NDArray[np.uint8]:
-    """The character alone, white on black, cut to its own edges."""
-    font = _FONTS[int(rng.integers(len(_FONTS)))]
-    thickness = int(rng.integers(4, 11))
-    (_, unit_height), _ = cv2.getTextSize(label, font, 1.0, 1)
-    scale = _GLYPH_PX / unit_height
-    (width, height), below = cv2.getTextSize(label, font, scale, thickness)
-    margin = thickness + 4
-    canvas = np.zeros((height + below + 2 * margin, width + 2 * margin), np.uint8)
-    cv2.putText(canvas, label, (margin, margin + height), font, scale, 255, thickness, cv2.LINE_AA)
-    left, top, inner_width, inner_height = cv2.boundingRect(canvas)
-    return canvas[top : top + inner_height, left : left + inner_width]
+    return cv2.warpAffine(glyph, matrix, (width, height), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _photograph(rng: np.random.Generator, image: Image) -> Image:
