@@ -88,6 +88,7 @@ class ReducibleNetwork:
         input_name: Name of its single input.
         input_size: Height and width the shapes were inferred for.
         shapes: Shape of each tensor for one image of that size.
+        float_tensors: The tensors of type float32 whose shape is known.
     """
 
     model: onnx.ModelProto
@@ -95,6 +96,7 @@ class ReducibleNetwork:
     input_name: str
     input_size: tuple[int, int]
     shapes: Mapping[str, tuple[int, ...]]
+    float_tensors: frozenset[str]
 
     @property
     def macs(self) -> int:
@@ -136,11 +138,17 @@ def describe(model: onnx.ModelProto, input_size: tuple[int, int] | None, where: 
     if len(inputs) != 1:
         raise ModelRefusedError(f"{where} has {len(inputs)} inputs; a network with one image input is needed")
     size = _input_size(inputs[0], input_size, where)
-    shapes = _infer_shapes(model, inputs[0].name, size, where)
+    values = _infer_shapes(model, inputs[0].name, size, where)
+    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
     layers = tuple(_layers(model, shapes))
     if not layers:
         raise ModelRefusedError(f"{where} has no Conv and no Gemm layer: there is nothing to reduce")
-    return ReducibleNetwork(model, layers, inputs[0].name, size, shapes)
+    floats = frozenset(
+        v.name
+        for v in values
+        if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT and 0 not in shapes[v.name]
+    )
+    return ReducibleNetwork(model, layers, inputs[0].name, size, shapes, floats)
 
 
 def initialiser(model: onnx.ModelProto, name: str) -> Weights:
@@ -173,7 +181,7 @@ def _input_size(value: onnx.ValueInfoProto, asked: tuple[int, int] | None, where
 
 def _infer_shapes(
     model: onnx.ModelProto, input_name: str, size: tuple[int, int], where: str
-) -> dict[str, tuple[int, ...]]:
+) -> list[onnx.ValueInfoProto]:
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     for value in sized.graph.input:
@@ -189,8 +197,7 @@ def _infer_shapes(
     except shape_inference.InferenceError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{where} does not work with {size[0]}x{size[1]} images: {reason}") from error
-    values = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
-    return {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
+    return [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
 
 
 def _layers(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[Layer]:

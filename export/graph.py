@@ -1,0 +1,86 @@
+"""Questions about an ONNX graph: what a tensor depends on, where it can be cut, and cutting it there."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import onnx
+
+
+def producers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
+    """The node that writes each tensor."""
+    return {name: node for node in model.graph.node for name in node.output if name}
+
+
+def consumers(model: onnx.ModelProto, tensor: str) -> list[onnx.NodeProto]:
+    """The nodes that read ``tensor``."""
+    return [node for node in model.graph.node if tensor in node.input]
+
+
+def nodes_before(
+    model: onnx.ModelProto, targets: Iterable[str], sources: Collection[str] = ()
+) -> list[onnx.NodeProto]:
+    """The nodes that compute ``targets``, in order of execution, stopping at ``sources``."""
+    produced_by = producers(model)
+    needed = set()
+    waiting = [name for name in targets if name not in sources]
+    while waiting:
+        node = produced_by.get(waiting.pop())
+        if node is not None and id(node) not in needed:
+            needed.add(id(node))
+            waiting.extend(name for name in node.input if name not in sources)
+    return [node for node in model.graph.node if id(node) in needed]
+
+
+def frontier(model: onnx.ModelProto, targets: Collection[str], input_name: str) -> list[str]:
+    """The tensors that, once ``targets`` are computed, are enough to compute all the rest."""
+    done = {id(node) for node in nodes_before(model, targets)}
+    known = {input_name} | {n for node in model.graph.node if id(node) in done for n in node.output if n}
+    rest = [node for node in model.graph.node if id(node) not in done]
+    return sorted({name for node in rest for name in node.input if name in known})
+
+
+def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collection[str]) -> onnx.ModelProto:
+    """The part of a network between ``sources`` and ``targets`` as a network of its own.
+
+    Shapes of the cut tensors are left open, so that it runs on any size the whole network runs on.
+    """
+    nodes = nodes_before(model, targets, sources)
+    read = {name for node in nodes for name in node.input}
+    weights = [tensor for tensor in model.graph.initializer if tensor.name in read]
+    return onnx.helper.make_model(
+        onnx.helper.make_graph(
+            nodes,
+            "fragment",
+            [_value(name) for name in sources if name in read],
+            [_value(name) for name in targets],
+            weights,
+        ),
+        opset_imports=model.opset_import,
+        ir_version=max(model.ir_version, 4),
+        functions=model.functions,
+    )
+
+
+def depths(model: onnx.ModelProto, layers: Mapping[str, str]) -> dict[str, int]:
+    """How many of ``layers`` lie before each of them on the longest path.
+
+    Args:
+        model: The network.
+        layers: Output tensor of each layer, and its input tensor.
+
+    Returns:
+        The depth of each layer by its output tensor: layers of equal depth do not depend on each other.
+    """
+    depth: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for node in model.graph.node:
+        before = max((depth.get(name, 0) for name in node.input), default=0)
+        layer = next((name for name in node.output if name in layers), None)
+        if layer is not None:
+            found[layer] = before
+            before += 1
+        depth.update((name, before) for name in node.output)
+    return found
+
+
+def _value(name: str) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)

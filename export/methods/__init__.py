@@ -1,0 +1,1 @@
+"""The ways to replace a layer, one file each behind the protocol in ``base``."""

@@ -1,0 +1,110 @@
+"""Running second moments of what a layer sees and what it should answer: streamed, mergeable, in float64.
+
+Notation of the method: ``x`` is an input patch (of the reduced network: x̂), ``y`` the response wanted for it.
+All linear solvers, and the error of every linear replacement, need only the moments here, so the memory they
+take depends on the layer and not on the number of images.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Means and centred second moments of paired samples.
+
+    Attributes:
+        count: Number of samples.
+        mean_x: (p,)
+        mean_y: (d,)
+        xx: (p, p) sum of (x - mean)(x - mean)ᵀ.
+        yx: (d, p) likewise.
+        yy: (d, d) likewise.
+    """
+
+    count: int
+    mean_x: Vector
+    mean_y: Vector
+    xx: Matrix
+    yx: Matrix
+    yy: Matrix
+
+    @classmethod
+    def of(cls, x: NDArray[np.floating], y: NDArray[np.floating]) -> "Moments":
+        """Moments of samples x (n, p) and y (n, d)."""
+        x, y = x.astype(np.float64), y.astype(np.float64)
+        mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+        x -= mean_x
+        y -= mean_y
+        return cls(len(x), mean_x, mean_y, x.T @ x, y.T @ x, y.T @ y)
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Moments of both sets of samples together (Chan, Golub and LeVeque's update)."""
+        count = self.count + other.count
+        step_x, step_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+        weight = self.count * other.count / count
+        return Moments(
+            count,
+            self.mean_x + step_x * (other.count / count),
+            self.mean_y + step_y * (other.count / count),
+            self.xx + other.xx + weight * np.outer(step_x, step_x),
+            self.yx + other.yx + weight * np.outer(step_y, step_x),
+            self.yy + other.yy + weight * np.outer(step_y, step_y),
+        )
+
+    def through(self, weights: Matrix, bias: Vector) -> "Moments":
+        """Moments of ``(weights x + bias, y)``: for the asymmetric solver, of ``(ŷ, y)``."""
+        return Moments(
+            self.count,
+            weights @ self.mean_x + bias,
+            self.mean_y,
+            weights @ self.xx @ weights.T,
+            self.yx @ weights.T,
+            self.yy,
+        )
+
+    def error(self, weights: Matrix, bias: Vector) -> float:
+        """Mean of ``‖y - (weights x + bias)‖²`` over the samples."""
+        offset = self.mean_y - weights @ self.mean_x - bias
+        spread = np.trace(self.yy) - 2 * np.vdot(weights, self.yx) + np.vdot(weights @ self.xx, weights)
+        return max(0.0, float(spread / self.count + offset @ offset))
+
+    @property
+    def variance(self) -> float:
+        """Mean of ``‖y - mean‖²``: what an error is relative to."""
+        return float(np.trace(self.yy) / self.count)
+
+
+class Accumulator:
+    """Collects samples in blocks, so that one matrix product serves many images."""
+
+    def __init__(self, block_rows: int = 2048) -> None:
+        self._block_rows = block_rows
+        self._x: list[NDArray[np.float32]] = []
+        self._y: list[NDArray[np.float32]] = []
+        self._waiting = 0
+        self._moments: Moments | None = None
+
+    def add(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+        """Add samples x (n, p) and y (n, d)."""
+        self._x.append(x)
+        self._y.append(y)
+        self._waiting += len(x)
+        if self._waiting >= self._block_rows:
+            self._flush()
+
+    def moments(self) -> Moments | None:
+        """Moments of all samples so far; None if there were none."""
+        if self._waiting:
+            self._flush()
+        return self._moments
+
+    def _flush(self) -> None:
+        block = Moments.of(np.concatenate(self._x), np.concatenate(self._y))
+        self._x, self._y, self._waiting = [], [], 0
+        self._moments = block if self._moments is None else self._moments.merge(block)

@@ -1,0 +1,80 @@
+"""Putting a replacement into the graph in place of a layer: names, opset and everything else survive."""
+
+import onnx
+from onnx import helper, numpy_helper
+
+from export.graph import producers
+from export.load import add_initialiser
+from export.methods.base import Convolution, Replacement
+from export.network import Layer
+
+
+def replace_layer(model: onnx.ModelProto, layer: Layer, replacement: Replacement) -> onnx.ModelProto:
+    """A copy of the model with one layer replaced by a chain of convolutions.
+
+    The last convolution takes over the layer's output name, so whatever reads it, or reads it as an output of
+    the network, is untouched.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    node = producers(result)[layer.output]
+    place = next(i for i, other in enumerate(result.graph.node) if other.output == node.output)
+    chain = _chain(result, layer, replacement)
+    rest = list(result.graph.node)
+    del result.graph.node[:]
+    result.graph.node.extend([*rest[:place], *chain, *rest[place + 1 :]])
+    _drop_unused(result, [layer.weight, layer.bias])
+    return result
+
+
+def _chain(model: onnx.ModelProto, layer: Layer, replacement: Replacement) -> list[onnx.NodeProto]:
+    taken = _names(model)
+    nodes = []
+    source = layer.input
+    last = len(replacement.convolutions) - 1
+    for index, convolution in enumerate(replacement.convolutions):
+        name = _unused(f"{layer.name}/{replacement.method}_{index + 1}", taken)
+        target = layer.output if index == last else name
+        inputs = [source, *_weights(model, convolution, name)]
+        nodes.append(helper.make_node("Conv", inputs, [target], name=name, **_attributes(convolution)))
+        source = target
+    return nodes
+
+
+def _weights(model: onnx.ModelProto, convolution: Convolution, name: str) -> list[str]:
+    arrays = {f"{name}/weight": convolution.weights, f"{name}/bias": convolution.bias}
+    for key, array in arrays.items():
+        if array is not None:
+            add_initialiser(model, numpy_helper.from_array(array, key))
+    return [key for key, array in arrays.items() if array is not None]
+
+
+def _attributes(convolution: Convolution) -> dict[str, object]:
+    return {
+        "kernel_shape": convolution.weights.shape[2:],
+        "strides": convolution.stride,
+        "pads": convolution.pads,
+        "dilations": convolution.dilation,
+        "group": convolution.group,
+    }
+
+
+def _names(model: onnx.ModelProto) -> set[str]:
+    tensors = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    return tensors | {node.name for node in model.graph.node}
+
+
+def _unused(wanted: str, taken: set[str]) -> str:
+    name = wanted
+    while any(other.startswith(name) for other in taken):
+        name += "_"
+    return name
+
+
+def _drop_unused(model: onnx.ModelProto, names: list[str]) -> None:
+    used = {name for node in model.graph.node for name in node.input}
+    for name in names:
+        if name and name not in used:
+            for values in (model.graph.initializer, model.graph.input):
+                for value in [value for value in values if value.name == name]:
+                    values.remove(value)
