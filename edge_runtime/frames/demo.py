@@ -142,8 +142,7 @@ def _point(rng: np.random.Generator, image: Image) -> tuple[int, int]:
 
 
 def _thickness(rng: np.random.Generator, image: Image) -> int:
-    width_px = float(rng.uniform(0.01, 0.07)) * min(image.shape[:2])
-    return max(1, round(width_px))
+    return max(1, int(rng.uniform(0.01, 0.07) * min(image.shape[:2])))
 
 
 def _line(rng: np.random.Generator, image: Image, colour: Colour) -> None:
