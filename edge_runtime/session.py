@@ -137,6 +137,8 @@ def require_model_file(path: Path) -> None:
     """Raise ``InputError`` unless ``path`` is a non-empty file we may read."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the .onnx file in it")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file")  # a pipe would wait for ever, a device never end
     try:
         with path.open("rb") as file:
             empty = not file.read(1)

@@ -26,6 +26,20 @@ def load_model(path: Path) -> onnx.ModelProto:
         InputError: The file is missing, a folder, empty, or not ONNX.
         ModelRefusedError: It is ONNX, but malformed, or holds weights that are not finite.
     """
+    model = read_proto(path)
+    _refuse_external_data(model, path)
+    check(model, str(path))
+    constants_to_initialisers(model)
+    _refuse_non_finite(model, path)
+    return fold_batch_norm(model)
+
+
+def read_proto(path: Path) -> onnx.ModelProto:
+    """Parse an ONNX file as it is, nothing checked or changed.
+
+    Raises:
+        InputError: The file is missing, a folder, empty, or not ONNX.
+    """
     require_model_file(path)
     try:
         model = onnx.load(path, load_external_data=False)
@@ -33,11 +47,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         raise InputError(f"{path} is not an ONNX file, or is cut short") from error
     if not model.graph.node:
         raise InputError(f"{path} is not an ONNX file: it holds no network")
-    _refuse_external_data(model, path)
-    check(model, str(path))
-    constants_to_initialisers(model)
-    _refuse_non_finite(model, path)
-    return fold_batch_norm(model)
+    return model
 
 
 def check(model: onnx.ModelProto, where: str) -> None:
