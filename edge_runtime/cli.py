@@ -18,10 +18,11 @@ from edge_runtime.errors import InputError, PiInferError
 if TYPE_CHECKING:
     from edge_runtime.pipeline import RunSettings
 
+    Subparsers = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  argparse gives it no public name
+
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-Subparsers = "argparse._SubParsersAction[_Parser]"
 Handler = Callable[[argparse.Namespace], int]
 
 
@@ -62,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     parser = _Parser(
         prog="pi-infer",
-        description="Run a network on live frames. Without a command: show its results for a camera or a source.",
+        description="Run a network on live frames; without a command, show its results.",
     )
     parser.add_argument("--version", action="version", version=f"pi-infer {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
@@ -89,11 +90,11 @@ def _live(arguments: argparse.Namespace) -> int:
     return live.run(settings, frames=arguments.frames, jsonl=arguments.jsonl, show=show)
 
 
-def _add_service(subparsers: Subparsers) -> None:
+def _add_service(subparsers: "Subparsers") -> None:
     parser = subparsers.add_parser(
         "service",
         help="run under systemd",
-        description="Run under systemd: ready after the first result, a watchdog ping per result, ends on SIGTERM.",
+        description="Run under systemd: ready at the first result, a watchdog ping per result.",
     )
     _add_run_options(parser)
     parser.add_argument(
@@ -166,7 +167,13 @@ def positive(text: str) -> int:
 
 
 def _print_to_stdout(line: str) -> None:
-    print(line, flush=True)
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_stdout()
+        raise InputError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def _print_to_stderr(line: str) -> None:

@@ -1,0 +1,75 @@
+"""Pictures from a folder (or one picture), each exactly once, in the order of their names."""
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_runtime.errors import InputError
+from edge_runtime.frames.base import Frame
+from edge_runtime.image_file import EXTENSIONS, is_image_name, read_image
+
+log = logging.getLogger(__name__)
+
+
+class FolderSource:
+    """Reads every picture under a folder. Unreadable ones are skipped, named in a warning and counted.
+
+    A picture in a sub-folder has that sub-folder's name as its label.
+
+    Attributes:
+        skipped: The pictures that could not be read so far.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        """List the pictures.
+
+        Args:
+            path: A folder, searched with its sub-folders, or one picture.
+
+        Raises:
+            InputError: It does not exist, cannot be listed, or holds no picture.
+        """
+        self.skipped: list[Path] = []
+        self._root = path if path.is_dir() else path.parent
+        self._paths = _pictures(path)
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Each readable picture. Raises ``InputError`` if none of them is."""
+        sequence = 0
+        for path in self._paths:
+            if self._closed:
+                return
+            try:
+                image = read_image(path)
+            except InputError as error:
+                self._skip(path, error)
+                continue
+            label = path.parent.name if path.parent != self._root else None
+            yield Frame(image, sequence, time.monotonic_ns(), label, str(path.relative_to(self._root)))
+            sequence += 1
+        if sequence == 0:
+            raise InputError(f"none of the {len(self._paths)} pictures in {self._root} can be read")
+
+    def close(self) -> None:
+        """End the iteration before the next picture."""
+        self._closed = True
+
+    def _skip(self, path: Path, error: InputError) -> None:
+        self.skipped.append(path)
+        log.warning("skipped: %s", error)
+
+
+def _pictures(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    try:
+        found = sorted(p for p in path.rglob("*") if is_image_name(p) and p.is_file())
+    except OSError as error:
+        raise InputError(f"cannot list {path}: {error.strerror}") from error
+    if not found:
+        raise InputError(f"no pictures in {path} (looked for {', '.join(sorted(EXTENSIONS))})")
+    return found

@@ -1,0 +1,83 @@
+"""Newest frame wins: a live source read on a thread of its own, into a slot of one."""
+
+import threading
+from collections.abc import Iterator
+
+from edge_runtime.errors import CameraError
+from edge_runtime.frames.base import Frame, FrameSource
+
+FRAME_LIMIT_S = 10.0
+JOIN_LIMIT_S = 6.0
+
+
+class Newest:
+    """Iterates over the newest frame of a live source, dropping those that nobody came for.
+
+    However slow the reader is, it never gets a frame that was overtaken, and nothing queues up. An exception
+    of the source is raised again in the reader.
+    """
+
+    def __init__(self, source: FrameSource, *, limit_s: float = FRAME_LIMIT_S) -> None:
+        """Start reading.
+
+        Args:
+            source: The live source; closed by ``close``.
+            limit_s: How long to wait for a frame before giving the source up.
+        """
+        self._source = source
+        self._limit_s = limit_s
+        self._changed = threading.Condition()
+        self._slot: Frame | None = None
+        self._ended = False
+        self._error: Exception | None = None
+        # A daemon: a driver that hangs for ever in a read must not keep the process from ending.
+        self._thread = threading.Thread(target=self._capture, name="capture", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames until the source ends.
+
+        Raises:
+            CameraError: No frame came within the time limit.
+            InputError: As raised by the source.
+        """
+        while (frame := self._take()) is not None:
+            yield frame
+
+    def close(self) -> None:
+        """Stop reading, close the source, and wait (with a limit) for the thread."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        self._source.close()
+        self._thread.join(JOIN_LIMIT_S)
+
+    def _capture(self) -> None:
+        try:
+            for frame in self._source:
+                if not self._put(frame):
+                    return
+        except Exception as error:  # noqa: BLE001  not lost: the reader raises it
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _put(self, frame: Frame) -> bool:
+        """Place the newest frame; False once nobody will read it."""
+        with self._changed:
+            if self._ended:
+                return False
+            self._slot = frame
+            self._changed.notify_all()
+        return True
+
+    def _take(self) -> Frame | None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._slot is not None or self._ended, self._limit_s):
+                raise CameraError(f"no frame came for {self._limit_s:g} s: the source hangs")
+            frame, self._slot = self._slot, None
+        if frame is None and self._error is not None:
+            raise self._error
+        return frame

@@ -1,0 +1,203 @@
+"""The one path of a frame: source, preprocessor, network, postprocessor, result.
+
+The live view, the service and the benchmark are users of it.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from edge_runtime import demo_model
+from edge_runtime.errors import InputError
+from edge_runtime.frames.base import Frame, FrameSource
+from edge_runtime.frames.newest import Newest
+from edge_runtime.frames.select import open_source
+from edge_runtime.golden import require_fit
+from edge_runtime.model_card import ModelCard
+from edge_runtime.postprocess.base import Postprocessor, Result
+from edge_runtime.postprocess.select import make
+from edge_runtime.preprocess import Preprocessor
+from edge_runtime.session import Network, open_network
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What to run on what.
+
+    Attributes:
+        model: The network; None for the demo's own.
+        source: ``demo``, a picture, a folder, a video, a URL or a device.
+        camera: Number of the Pi's camera, instead of ``source``.
+        card: A model card instead of the network's own.
+        threads: Threads of one inference; all processors if None.
+        every_frame: Play a video file frame by frame instead of at its own rate.
+    """
+
+    model: Path | None = None
+    source: str | None = None
+    camera: int | None = None
+    card: Path | None = None
+    threads: int | None = None
+    every_frame: bool = False
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """A finished frame.
+
+    Attributes:
+        frame: The frame itself.
+        result: What the network saw in it.
+        finished_ns: When the result was there, on the clock of ``time.monotonic_ns``.
+        age_ms: From the capture of the frame to its result.
+        latency_ms: From taking the frame up to its result: the three parts below.
+        preprocess_ms: Frame to tensor.
+        inference_ms: Tensor to outputs.
+        postprocess_ms: Outputs to result.
+        dropped: How many frames of the source were overtaken by newer ones so far.
+    """
+
+    frame: Frame
+    result: Result
+    finished_ns: int
+    age_ms: float
+    latency_ms: float
+    preprocess_ms: float
+    inference_ms: float
+    postprocess_ms: float
+    dropped: int
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object for ``--jsonl``: keys may be added in later releases, but none changes.
+
+        ``frame`` number at its source, from 0; ``name`` of its file and ``truth`` where known, else null;
+        ``time``: seconds since 1970 at capture; the times and ``dropped`` as above; then the result's own
+        keys, of which ``valid`` is always there.
+        """
+        return {
+            "frame": self.frame.sequence,
+            "name": self.frame.name or None,
+            "truth": self.frame.label,
+            "time": round(time.time() - (time.monotonic_ns() - self.frame.captured_ns) / 1e9, 3),
+            "age_ms": round(self.age_ms, 3),
+            "latency_ms": round(self.latency_ms, 3),
+            "preprocess_ms": round(self.preprocess_ms, 3),
+            "inference_ms": round(self.inference_ms, 3),
+            "postprocess_ms": round(self.postprocess_ms, 3),
+            "dropped": self.dropped,
+            **self.result.to_json(),
+        }
+
+
+class Pipeline:
+    """Runs a network over the frames of a source; iterate once, then close.
+
+    A live source is read on a thread of its own and only its newest frame is taken up, so a slow network
+    drops frames and never queues them.
+
+    Attributes:
+        source: Where the frames come from; closed with the pipeline.
+        network: What they run through.
+        card: How.
+    """
+
+    def __init__(self, source: FrameSource, network: Network, card: ModelCard) -> None:
+        """Put the parts together.
+
+        Raises:
+            InputError: The card does not fit the network.
+            ModelRefusedError: The network takes no image.
+        """
+        require_fit(network, card)
+        self.source = source
+        self.network = network
+        self.card = card
+        self._preprocess = Preprocessor(card.input)
+        self._postprocess: Postprocessor = make(card)
+        self._newest: Newest | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[FrameResult]:
+        """A result per frame taken up, until the source ends or the pipeline is closed.
+
+        Raises:
+            InputError: The source cannot be read, or the card does not fit the outputs.
+            CameraError: The camera stopped.
+            ModelRefusedError: The network cannot run.
+        """
+        for taken, frame in enumerate(self._frames()):
+            yield self._process(frame, dropped=frame.sequence - taken)
+
+    def close(self) -> None:
+        """Stop reading and give back the source; safe to call twice."""
+        if self._newest is not None:
+            self._newest.close()
+        self.source.close()
+
+    def _frames(self) -> Iterator[Frame]:
+        if not self.source.live:
+            return iter(self.source)
+        self._newest = Newest(self.source)
+        return iter(self._newest)
+
+    def _process(self, frame: Frame, dropped: int) -> FrameResult:
+        start_ns = time.monotonic_ns()
+        tensor = self._preprocess(frame.image)
+        prepared_ns = time.monotonic_ns()
+        outputs = self.network.run(tensor)
+        inferred_ns = time.monotonic_ns()
+        placement = self._preprocess.placement(frame.image)
+        result = self._postprocess(outputs, placement, frame.image.shape[:2])
+        finished_ns = time.monotonic_ns()
+        return FrameResult(
+            frame=frame,
+            result=result,
+            finished_ns=finished_ns,
+            age_ms=(finished_ns - frame.captured_ns) / 1e6,
+            latency_ms=(finished_ns - start_ns) / 1e6,
+            preprocess_ms=(prepared_ns - start_ns) / 1e6,
+            inference_ms=(inferred_ns - prepared_ns) / 1e6,
+            postprocess_ms=(finished_ns - inferred_ns) / 1e6,
+            dropped=dropped,
+        )
+
+
+def open_pipeline(settings: RunSettings) -> Pipeline:
+    """Load the network, then open the source, so that nothing is captured before it can be used.
+
+    Raises:
+        InputError: The network, its card or the source is missing or unreadable, or they do not fit.
+        ModelRefusedError: onnxruntime refuses the network.
+        CameraError: The camera cannot be opened.
+    """
+    network = open_network(_model(settings), settings.threads)
+    card = network.card(settings.card)
+    source = open_source(
+        settings.source, camera=settings.camera, size=card.input.size, every_frame=settings.every_frame
+    )
+    try:
+        return Pipeline(source, network, card)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _model(settings: RunSettings) -> Path:
+    if settings.model is not None:
+        return settings.model
+    if settings.source != "demo":
+        raise InputError("no network to run: give one with --model (only '--source demo' brings its own)")
+    return demo_model.path()

@@ -1,0 +1,118 @@
+"""Class scores to the best few labels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import InputError
+from edge_runtime.model_card import ModelCard
+from edge_runtime.preprocess import Placement
+
+TOP = 5
+ROUNDING = 1e-3  # how far float16 or int8 arithmetic may push a probability beyond 0 or 1
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class and how sure the network is of it.
+
+    Attributes:
+        index: The class, as the network counts them from 0.
+        name: Its name in the model card.
+        score: Probability, 0 to 1.
+    """
+
+    index: int
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a classifier says about one frame.
+
+    Attributes:
+        labels: The most probable classes, best first; empty where not valid.
+        valid: False where the outputs held NaN or infinity.
+    """
+
+    labels: tuple[Label, ...]
+    valid: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """``valid``, and ``labels`` with ``label``, ``class`` and ``score``, best first."""
+        labels = [
+            {"label": label.name, "class": label.index, "score": round(label.score, 4)}
+            for label in self.labels
+        ]
+        return {"valid": self.valid, "labels": labels}
+
+
+class Classifier:
+    """Turns a classifier's first output into its best labels.
+
+    A network may end in probabilities or in logits, and its file does not say which. Probabilities never
+    leave 0 to 1, and a trained network's logits do so on about every frame: so outputs are taken as they are
+    until a value outside that range is seen, and from then on softmax is applied to every frame. (A second
+    softmax, over probabilities, would keep the order but flatten the scores.)
+    """
+
+    def __init__(self, card: ModelCard, *, top: int = TOP) -> None:
+        """Prepare to read outputs.
+
+        Args:
+            card: Names the classes.
+            top: How many labels to give, at most.
+        """
+        self._card = card
+        self._top = top
+        self._logits = False
+
+    def __call__(
+        self, outputs: list[NDArray[np.float32]], placement: Placement, image_shape: tuple[int, int]
+    ) -> Classification:
+        """The best labels of one frame.
+
+        Raises:
+            InputError: The card names a class that the network does not have.
+        """
+        del placement, image_shape  # a label has no place in the frame
+        scores = outputs[0].reshape(-1)
+        self._require_labels_fit(scores.size)
+        if not np.isfinite(scores).all():
+            return Classification((), valid=False)
+        probabilities = self._probabilities(scores)
+        return Classification(tuple(self._label(probabilities, index) for index in self._best(probabilities)))
+
+    def _probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._logits = self._logits or scores.min() < -ROUNDING or scores.max() > 1 + ROUNDING
+        return softmax(scores) if self._logits else scores
+
+    def _best(self, probabilities: NDArray[np.float32]) -> list[int]:
+        """Indices of the highest, best first; of equal ones the lower index first."""
+        return [int(index) for index in np.argsort(-probabilities, kind="stable")[: self._top]]
+
+    def _label(self, probabilities: NDArray[np.float32], index: int) -> Label:
+        return Label(index, self._card.label(index), float(probabilities[index]))
+
+    def _require_labels_fit(self, classes: int) -> None:
+        named = max(self._card.labels, default=-1) + 1 if self._card.labels else 0
+        if named > classes:
+            raise InputError(
+                f"the model card names {named} classes but the network gives {classes} scores: "
+                "correct its labels with 'pi-export card'"
+            )
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits to probabilities along the only axis; a single logit to its sigmoid.
+
+    Args:
+        logits: (N,) finite values.
+    """
+    if logits.size == 1:
+        return np.asarray(np.exp(-np.logaddexp(0, -logits)), np.float32)
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum(), np.float32)

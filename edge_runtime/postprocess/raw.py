@@ -1,0 +1,52 @@
+"""Outputs as they are, for networks whose task is none that we decode."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.preprocess import Placement
+
+MOST_VALUES = 1000
+
+
+@dataclass(frozen=True)
+class RawOutputs:
+    """A network's outputs for one frame.
+
+    Attributes:
+        arrays: One array per output, in the network's order.
+        valid: False where any holds NaN or infinity.
+    """
+
+    arrays: tuple[NDArray[np.float32], ...]
+    valid: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """``valid``, and ``outputs``: for each ``shape``, ``min``, ``max``, ``mean`` and ``values``.
+
+        An output of more than 1000 values leaves those out; one that holds NaN or infinity, which JSON
+        cannot say, gives its shape only.
+        """
+        return {"valid": self.valid, "outputs": [_summary(array) for array in self.arrays]}
+
+
+class Raw:
+    """Hands the outputs on."""
+
+    def __call__(
+        self, outputs: list[NDArray[np.float32]], placement: Placement, image_shape: tuple[int, int]
+    ) -> RawOutputs:
+        """The outputs of one frame."""
+        del placement, image_shape  # nothing is known about what the values mean
+        return RawOutputs(tuple(outputs), all(bool(np.isfinite(array).all()) for array in outputs))
+
+
+def _summary(array: NDArray[np.float32]) -> dict[str, Any]:
+    summary: dict[str, Any] = {"shape": list(array.shape)}
+    if array.size and np.isfinite(array).all():
+        summary |= {"min": float(array.min()), "max": float(array.max()), "mean": float(array.mean())}
+        if array.size <= MOST_VALUES:
+            summary["values"] = array.reshape(-1).tolist()
+    return summary

@@ -1,0 +1,100 @@
+"""One run in figures and words: what the live view and the service's log say about it."""
+
+from typing import Any
+
+from edge_runtime.metrics import FrameRate, LatencyWindow, peak_rss_mib, rss_mib
+from edge_runtime.pipeline import FrameResult
+from edge_runtime.postprocess.base import Result
+
+SHOWN_OBJECTS = 3
+
+
+class RunSummary:
+    """Counts what a run does.
+
+    Attributes:
+        rate: Frames a second.
+        latency: Of the last few frames.
+        last: The newest result.
+    """
+
+    def __init__(self, class_names: frozenset[str]) -> None:
+        """Start counting.
+
+        Args:
+            class_names: The names the network knows: only a truth among them says anything on accuracy.
+        """
+        self.rate = FrameRate()
+        self.latency = LatencyWindow()
+        self.last: FrameResult | None = None
+        self._class_names = class_names
+        self._invalid = 0
+        self._labelled = 0
+        self._correct = 0
+
+    def add(self, frame_result: FrameResult) -> None:
+        """Count one finished frame."""
+        self.rate.add(frame_result.finished_ns)
+        self.latency.add(frame_result.latency_ms)
+        self.last = frame_result
+        self._invalid += not frame_result.result.valid
+        if frame_result.frame.label in self._class_names:
+            self._labelled += 1
+            self._correct += best_label(frame_result.result) == frame_result.frame.label
+
+    def line(self) -> str:
+        """The newest frame and the pace, in one line."""
+        if self.last is None:
+            return "no frame yet"
+        name = self.last.frame.name or f"frame {self.last.frame.sequence}"
+        return (
+            f"{name}: {describe(self.last.result)} | {self.rate.recent_fps:.1f} fps, "
+            f"p50 {self.latency.summary().p50_ms:.1f} ms, age {self.last.age_ms:.0f} ms"
+        )
+
+    def totals(self) -> str:
+        """The whole run so far, in one line."""
+        latency = self.latency.summary()
+        parts = [
+            f"{self.rate.frames} frames",
+            f"{self.rate.overall_fps:.1f} fps",
+            f"latency p50 {latency.p50_ms:.1f}, p90 {latency.p90_ms:.1f}, p99 {latency.p99_ms:.1f} ms",
+            f"{self.last.dropped if self.last else 0} dropped",
+            f"memory {rss_mib():.0f} MiB (peak {peak_rss_mib():.0f})",
+        ]
+        if self._invalid:
+            parts.append(f"{self._invalid} frames with NaN or infinite outputs")
+        if self._labelled:
+            share = 100 * self._correct / self._labelled
+            parts.append(f"{share:.1f} % of {self._labelled} labelled frames right")
+        return ", ".join(parts)
+
+
+def best_label(result: Result) -> str | None:
+    """The most probable class of a classification; None for any other result."""
+    labels = result.to_json().get("labels")
+    return str(labels[0]["label"]) if labels else None
+
+
+def describe(result: Result) -> str:
+    """A result in a few words."""
+    document = result.to_json()
+    if not document["valid"]:
+        return "INVALID: the network's outputs are NaN or infinite"
+    if "labels" in document:
+        return _scored(document["labels"][0])
+    if "detections" in document:
+        return _objects(document["detections"])
+    return ", ".join(f"output {output['shape']}" for output in document["outputs"])
+
+
+def _objects(detections: list[dict[str, Any]]) -> str:
+    if not detections:
+        return "nothing found"
+    shown = ", ".join(_scored(found) for found in detections[:SHOWN_OBJECTS])
+    rest = len(detections) - SHOWN_OBJECTS
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _scored(found: dict[str, Any]) -> str:
+    return f"{found['label']} {100 * found['score']:.1f} %"
