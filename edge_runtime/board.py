@@ -31,7 +31,7 @@ class Board:
         os: ``PRETTY_NAME`` of the operating system.
         kernel: Release of the kernel.
         memory_mib: Memory the kernel manages.
-        cgroup_controllers: Of the unified hierarchy; without ``memory`` among them ``MemoryMax=`` does nothing.
+        cgroup_controllers: Of the unified hierarchy; without ``memory``, ``MemoryMax=`` does nothing.
     """
 
     model: str

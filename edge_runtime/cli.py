@@ -17,6 +17,7 @@ from edge_runtime.errors import InputError, PiInferError
 
 if TYPE_CHECKING:
     from edge_runtime.pipeline import RunSettings
+    from edge_runtime.report import BenchReport
 
     Subparsers = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  argparse gives it no public name
 
@@ -70,6 +71,7 @@ def _parser() -> _Parser:
     _add_live(parser)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_service(subparsers)
+    _add_bench(subparsers)
     return parser
 
 
@@ -112,6 +114,84 @@ def _service(arguments: argparse.Namespace) -> int:
     from edge_runtime import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
     return service.run(settings, log_seconds=arguments.log_seconds, log=_print_to_stdout)
+
+
+def _add_bench(subparsers: "Subparsers") -> None:
+    parser = subparsers.add_parser(
+        "bench",
+        help="time a network, or compare it with another, here or over SSH",
+        description="Time a network, or compare it with a baseline: a fresh process for each and round, "
+        "the order alternated. Runs that were disturbed are marked.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the ONNX network")
+    parser.add_argument("--baseline", type=Path, metavar="BASE", help="the network to compare it with")
+    parser.add_argument(
+        "--source",
+        metavar="FILE|DIR|URL|demo",
+        help="time the whole path of these frames, decoded beforehand (default: session.run on one frame)",
+    )
+    parser.add_argument(
+        "--input", type=Path, metavar="CARD.json", help="a model card to use instead of the networks' own"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=positive_seconds,
+        default=2.0,
+        metavar="S",
+        help="seconds for each network in each round, after the warm-up (default: 2)",
+    )
+    parser.add_argument(
+        "--rounds", type=positive, default=5, metavar="R", help="processes for each network (default: 5)"
+    )
+    parser.add_argument(
+        "--threads", type=positive, metavar="N", help="threads of one inference (default: all)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the report as JSON ('-' is standard output)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report as Markdown")
+    remote = parser.add_argument_group("on another machine")
+    remote.add_argument("--host", metavar="HOST", help="measure there, over SSH; --source is read there")
+    remote.add_argument("--ssh-config", type=Path, metavar="FILE", help="as 'ssh -F'")
+    remote.add_argument(
+        "--remote-command", default="pi-infer", metavar="COMMAND", help="pi-infer there (default: pi-infer)"
+    )
+    parser.set_defaults(handler=_bench)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from edge_runtime import report  # noqa: PLC0415  only this command needs it
+    from edge_runtime.files import require_writable, write_text  # noqa: PLC0415
+
+    json_file = None if arguments.json in (None, "-") else Path(arguments.json)
+    for file in filter(None, (json_file, arguments.markdown)):
+        require_writable(file)
+    found = _measure(arguments)
+    if json_file is not None:
+        write_text(json_file, report.to_json(found))
+    if arguments.markdown is not None:
+        write_text(arguments.markdown, report.markdown(found))
+    text = report.to_json(found) if arguments.json == "-" else report.table(found)
+    _print_to_stdout(text.rstrip("\n"))
+    return 0
+
+
+def _measure(arguments: argparse.Namespace) -> "BenchReport":
+    from edge_runtime import benchmark  # noqa: PLC0415  numpy loads here
+    from edge_runtime.remote import RemoteHost  # noqa: PLC0415
+
+    settings = benchmark.BenchSettings(
+        model=arguments.model,
+        baseline=arguments.baseline,
+        source=arguments.source,
+        card=arguments.input,
+        seconds=arguments.seconds,
+        rounds=arguments.rounds,
+        threads=arguments.threads,
+    )
+    if arguments.host is None:
+        return benchmark.bench(settings, _print_to_stderr)
+    config, command = arguments.ssh_config, arguments.remote_command
+    with RemoteHost(arguments.host, ssh_config=config, command=command, progress=_print_to_stderr) as remote:
+        return benchmark.bench_on(remote, settings)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -164,6 +244,17 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return number
+
+
+def positive_seconds(text: str) -> float:
+    """An argument type: a time above 0 and up to a day."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 86400")
+    return seconds
 
 
 def _print_to_stdout(line: str) -> None:

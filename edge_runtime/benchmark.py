@@ -1,0 +1,253 @@
+"""Baseline against reduced: a fresh process per network and round, the order alternated, statistics.
+
+Two networks are never timed in one process, where the second would find the first one's memory and warm
+caches, and never in one block each, where a machine that gets hot or busy would favour one of them.
+"""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from edge_runtime import __version__
+from edge_runtime.benchmark_statistics import Job, Round, compare, disturbances, heat_and_power, summarise
+from edge_runtime.board import Condition, read_board, read_condition, throttling
+from edge_runtime.errors import CameraError, InputError, ModelRefusedError, PiInferError, RemoteError
+from edge_runtime.remote import RemoteHost, file_sha256
+from edge_runtime.report import BenchReport, Machine, from_json
+
+BARE_RUN = "session.run alone"
+FRAME_PATH = "preprocess, session.run and postprocess"
+
+Progress = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchSettings:
+    """What to compare and how.
+
+    Attributes:
+        model: The network.
+        baseline: What to compare it with.
+        source: Frames to run through the whole frame path; None times ``session.run`` on one fixed frame.
+        card: A model card to use instead of the networks' own.
+        seconds: Measured for each network in each round, after the warm-up.
+        rounds: Processes started for each network.
+        threads: Threads within one inference; None for all processors.
+    """
+
+    model: Path
+    baseline: Path | None
+    source: str | None
+    card: Path | None
+    seconds: float
+    rounds: int
+    threads: int | None
+
+    @property
+    def networks(self) -> tuple[Path, ...]:
+        """The baseline, if there is one, and the network."""
+        return (self.model,) if self.baseline is None else (self.baseline, self.model)
+
+
+def bench(settings: BenchSettings, progress: Progress) -> BenchReport:
+    """Measure here.
+
+    Args:
+        settings: What to compare and how.
+        progress: Told what is being done, one line at a time.
+
+    Raises:
+        InputError: A network, card or source cannot be read.
+        ModelRefusedError: A network cannot run.
+    """
+    digests = [file_sha256(path) for path in settings.networks]
+    with _ended_like_interrupted(), tempfile.TemporaryDirectory(prefix="pi-infer-bench-") as folder:
+        frames = _decode_frames(settings, Path(folder), progress)
+        conditions = [read_condition()]
+        rounds: list[list[Round]] = [[] for _ in settings.networks]
+        for number in range(settings.rounds):
+            for index in order(len(rounds), number):
+                path = settings.networks[index]
+                progress(f"round {number + 1} of {settings.rounds}: {path.name}")
+                rounds[index].append(_run_round(settings, path, frames))
+                conditions.append(read_condition())
+    return _report(settings, digests, rounds, conditions)
+
+
+def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
+    """Measure on another machine.
+
+    Args:
+        remote: Connected.
+        settings: What to compare and how; ``source`` is read there.
+
+    Raises:
+        InputError: A network or card cannot be read here.
+        RemoteError: Pushing or measuring failed, or the answer is no report.
+    """
+    model, *baseline = [_push_network(remote, path) for path in reversed(settings.networks)]
+    card = None if settings.card is None else remote.push(settings.card)
+    options = {
+        "--baseline": baseline[0] if baseline else None,
+        "--source": settings.source,
+        "--input": card,
+        "--seconds": settings.seconds,
+        "--rounds": settings.rounds,
+        "--threads": settings.threads,
+        "--json": "-",
+    }
+    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    try:
+        report = from_json(remote.run(["bench", model, *given]))
+    except ValueError as error:
+        raise RemoteError(
+            f"{remote.host}: its answer is {error}; is pi-infer as new there as here?"
+        ) from error
+    if len(report.models) != len(settings.networks):
+        raise RemoteError(f"{remote.host}: it measured {len(report.models)} networks, not those asked for")
+    local = zip(report.models, settings.networks, strict=True)
+    models = tuple(dataclasses.replace(found, name=path.name, path=str(path)) for found, path in local)
+    return dataclasses.replace(report, models=models)
+
+
+def order(networks: int, number: int) -> Sequence[int]:
+    """Which network is measured when in round ``number``: AB, BA, AB, ..."""
+    return range(networks) if number % 2 == 0 else range(networks - 1, -1, -1)
+
+
+def _push_network(remote: RemoteHost, path: Path) -> str:
+    card = path.with_suffix(".json")
+    return remote.push(path, *([card] if card.is_file() else []))
+
+
+def _decode_frames(settings: BenchSettings, folder: Path, progress: Progress) -> Path | None:
+    if settings.source is None:
+        return None
+    progress(f"decoding frames of {settings.source}")
+    target = folder / "frames.npz"
+    card = "" if settings.card is None else str(settings.card)
+    arguments = [settings.source, str(settings.networks[0]), card, str(target)]
+    _child("edge_runtime.benchmark_frames", arguments, settings.source, progress)
+    return target
+
+
+def _run_round(settings: BenchSettings, model: Path, frames: Path | None) -> Round:
+    job = Job(
+        model=str(model),
+        card=None if settings.card is None else str(settings.card),
+        frames=None if frames is None else str(frames),
+        threads=settings.threads,
+        seconds=settings.seconds,
+    )
+    answer = _child("edge_runtime.benchmark_worker", [json.dumps(dataclasses.asdict(job))], str(model))
+    return Round(**{**answer, "latency_ms": tuple(answer["latency_ms"])})
+
+
+def _child(
+    module: str, arguments: Sequence[str], subject: str, progress: Progress = lambda _line: None
+) -> dict[str, Any]:
+    """Run one of our modules in a process of its own and return its JSON answer, or raise its error."""
+    package_root = str(Path(__file__).parents[1])
+    search = os.pathsep.join([package_root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": search},
+    )
+    said = done.stderr.strip().splitlines()
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        raise PiInferError(f"{subject}: {_end(done.returncode, said)}") from None
+    if "error" in answer:
+        kinds = {kind.exit_code: kind for kind in (InputError, ModelRefusedError, CameraError)}
+        raise kinds.get(done.returncode, PiInferError)(answer["error"])
+    for line in said:
+        progress(line)
+    return answer  # type: ignore[no-any-return]
+
+
+def _end(code: int, said: Sequence[str]) -> str:
+    """How a process that gave no answer ended."""
+    if code < 0:
+        hint = " (is there enough memory?)" if -code == signal.SIGKILL else ""
+        return f"its process was killed by {signal.Signals(-code).name}{hint}"
+    return f"its process failed: {said[-1] if said else f'code {code}'}"
+
+
+@contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP like Ctrl-C: the running child is killed and temporary files go."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(
+    settings: BenchSettings,
+    digests: Sequence[str],
+    rounds: Sequence[Sequence[Round]],
+    conditions: Sequence[Condition],
+) -> BenchReport:
+    networks = list(zip(settings.networks, digests, rounds, strict=True))
+    comparison = compare(rounds[1], rounds[0]) if len(rounds) == 2 else None
+    reasons = [reason for path, _digest, own in networks for reason in disturbances(path.name, own)]
+    reasons += heat_and_power(conditions)
+    return BenchReport(
+        models=tuple(summarise(path, digest, own) for path, digest, own in networks),
+        speedup=comparison.speedup if comparison else None,
+        speedup_min=comparison.speedup_min if comparison else None,
+        speedup_max=comparison.speedup_max if comparison else None,
+        rss_ratio=comparison.rss_ratio if comparison else None,
+        valid=not reasons,
+        reasons=tuple(reasons),
+        timed=BARE_RUN if settings.source is None else FRAME_PATH,
+        source=settings.source,
+        seconds=settings.seconds,
+        rounds=settings.rounds,
+        machine=_machine(rounds[0][0], conditions),
+        version=__version__,
+    )
+
+
+def _machine(sample: Round, conditions: Sequence[Condition]) -> Machine:
+    board, before, after = read_board(), conditions[0], conditions[-1]
+    shared = dataclasses.asdict(board)
+    shared.pop("cgroup_controllers")
+    return Machine(
+        **shared,
+        versions=sample.versions,
+        threads=sample.threads,
+        governor=after.governor,
+        temperature_before_c=before.temperature_c,
+        temperature_after_c=after.temperature_c,
+        throttled_before=_words(before),
+        throttled_after=_words(after),
+    )
+
+
+def _words(condition: Condition) -> tuple[str, ...] | None:
+    return None if condition.throttled_bits is None else throttling(condition.throttled_bits)

@@ -1,0 +1,65 @@
+"""Decodes a benchmark's frames once, so that every round sees the same ones and none waits for a decoder.
+
+Run as ``python -m edge_runtime.benchmark_frames SOURCE MODEL CARD OUT.npz`` (CARD may be empty), in a process
+of its own: what decoding costs in memory must not stay in the benchmark's parent on a small Pi.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.errors import InputError, PiInferError
+from edge_runtime.frames.select import open_source
+from edge_runtime.preprocess import Image
+from edge_runtime.session import open_network
+
+MOST_FRAMES = 64
+MOST_BYTES = 64 << 20
+
+
+def collect(location: str, size: tuple[int, int]) -> list[Image]:
+    """The first frames of a source: at most 64, and at most 64 MiB of them, but at least one.
+
+    Args:
+        location: As ``--source`` takes it.
+        size: Height and width of the network's input, for sources that can deliver any size.
+
+    Raises:
+        InputError: It cannot be read or holds no frame.
+    """
+    source = open_source(location, size=size, every_frame=True)
+    images: list[Image] = []
+    held = 0
+    try:
+        for frame in source:
+            held += frame.image.nbytes
+            if images and held > MOST_BYTES:
+                break
+            images.append(frame.image.copy())
+            if len(images) == MOST_FRAMES:
+                break
+    finally:
+        source.close()
+    if not images:
+        raise InputError(f"{location} holds no frame")
+    return images
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Decode and write the frames; print an error as JSON, like ``benchmark_worker``."""
+    location, model, card, target = arguments
+    try:
+        size = open_network(Path(model), threads=1).card(Path(card) if card else None).input.size
+        np.savez(target, *collect(location, size))
+    except PiInferError as error:
+        json.dump({"error": str(error)}, sys.stdout)
+        return error.exit_code
+    json.dump({}, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
