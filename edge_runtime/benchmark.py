@@ -23,7 +23,7 @@ from edge_runtime.benchmark_statistics import Job, Round, compare, disturbances,
 from edge_runtime.board import Condition, read_board, read_condition, throttling
 from edge_runtime.errors import CameraError, InputError, ModelRefusedError, PiInferError, RemoteError
 from edge_runtime.remote import RemoteHost, file_sha256
-from edge_runtime.report import BenchReport, Machine, from_json
+from edge_runtime.report import BenchReport, Machine, display_names, from_json
 
 BARE_RUN = "session.run alone"
 FRAME_PATH = "preprocess, session.run and postprocess"
@@ -74,12 +74,12 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchReport:
     with _ended_like_interrupted(), tempfile.TemporaryDirectory(prefix="pi-infer-bench-") as folder:
         frames = _decode_frames(settings, Path(folder), progress)
         conditions = [read_condition()]
-        rounds: list[list[Round]] = [[] for _ in settings.networks]
+        names = display_names([str(path) for path in settings.networks])
+        rounds: list[list[Round]] = [[] for _ in names]
         for number in range(settings.rounds):
-            for index in order(len(rounds), number):
-                path = settings.networks[index]
-                progress(f"round {number + 1} of {settings.rounds}: {path.name}")
-                rounds[index].append(_run_round(settings, path, frames))
+            for index in order(len(names), number):
+                progress(f"round {number + 1} of {settings.rounds}: {names[index]}")
+                rounds[index].append(_run_round(settings, settings.networks[index], frames))
                 conditions.append(read_condition())
     return _report(settings, digests, rounds, conditions)
 
@@ -212,9 +212,10 @@ def _report(
     rounds: Sequence[Sequence[Round]],
     conditions: Sequence[Condition],
 ) -> BenchReport:
-    networks = list(zip(settings.networks, digests, rounds, strict=True))
+    networks = zip(settings.networks, digests, rounds, strict=True)
+    names = display_names([str(path) for path in settings.networks])
     comparison = compare(rounds[1], rounds[0]) if len(rounds) == 2 else None
-    reasons = [reason for path, _digest, own in networks for reason in disturbances(path.name, own)]
+    reasons = [reason for name, own in zip(names, rounds, strict=True) for reason in disturbances(name, own)]
     reasons += heat_and_power(conditions)
     return BenchReport(
         models=tuple(summarise(path, digest, own) for path, digest, own in networks),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.random  # loaded on first use otherwise, and its memory would count as the network's
 
 from edge_runtime.benchmark_statistics import Job, Round
 from edge_runtime.board import read_processor_times

@@ -19,6 +19,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         InputError: The folder does not exist, or the file cannot be written there.
     """
+    target = Path(os.path.realpath(target))  # a link stays a link, and what it names is written
     temporary = _temporary_beside(target)
     try:
         yield temporary
@@ -52,6 +53,8 @@ def require_writable(target: Path) -> None:
 def _temporary_beside(target: Path) -> Path:
     if target.is_dir():
         raise InputError(f"cannot write {target}: it is a folder; give a file name")
+    if target.exists() and not target.is_file():
+        raise InputError(f"cannot write {target}: it is a device or a pipe, which a file would replace")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     except OSError as error:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 from typing import Any
 
 HEADER = (
@@ -186,7 +187,7 @@ def comparison(report: BenchReport) -> str | None:
     ratio, low, high = report.speedup, report.speedup_min, report.speedup_max
     if ratio is None or low is None or high is None or report.rss_ratio is None:
         return None
-    baseline, model = _names(report)
+    baseline, model = display_names([each.path for each in report.models])
     words = "faster"
     if ratio < 1:
         ratio, low, high, words = 1 / ratio, 1 / high, 1 / low, "slower"
@@ -196,8 +197,14 @@ def comparison(report: BenchReport) -> str | None:
     )
 
 
+def display_names(paths: Sequence[str]) -> list[str]:
+    """File names, or whole paths where two networks have the same file name."""
+    names = [PurePath(path).name for path in paths]
+    return names if len(set(names)) == len(names) else list(paths)
+
+
 def _rows(report: BenchReport) -> list[tuple[str, ...]]:
-    names = _names(report)
+    names = display_names([model.path for model in report.models])
     return [HEADER, *(_row(name, model) for name, model in zip(names, report.models, strict=True))]
 
 
@@ -228,12 +235,6 @@ def _circumstances(report: BenchReport) -> list[str]:
     if machine.governor is not None:
         lines.append(f"Frequency governor: {machine.governor}")
     return lines
-
-
-def _names(report: BenchReport) -> list[str]:
-    """File names, or whole paths where two networks have the same file name."""
-    names = [model.name for model in report.models]
-    return names if len(set(names)) == len(names) else [model.path for model in report.models]
 
 
 def _printable(lines: Sequence[str]) -> str:
