@@ -7,11 +7,11 @@ import onnx
 from google.protobuf.message import EncodeError
 
 from edge_runtime.errors import ModelRefusedError
-from edge_runtime.files import require_writable, write_bytes
+from edge_runtime.files import atomic_path
 from edge_runtime.golden import golden_of
 from edge_runtime.model_card import METADATA_KEY, ModelCard, load_card
 from edge_runtime.session import open_network
-from export.load import read_proto
+from export.load import read_proto, refuse_external_data
 
 
 def write_card(model: Path, output: Path, override: Path | None = None) -> ModelCard:
@@ -29,24 +29,46 @@ def write_card(model: Path, output: Path, override: Path | None = None) -> Model
 
     Raises:
         InputError: A file is missing or malformed, cannot be written, or the card does not fit the network.
-        ModelRefusedError: The network cannot run.
+        ModelRefusedError: The network cannot run, or keeps its weights in another file.
     """
     proto = read_proto(model)
-    require_writable(output)
-    card = load_card(metadata(proto), model, override)
-    card = with_golden(model, card)
-    write_proto(with_card(proto, card), output)
-    return card
+    refuse_external_data(proto, model)
+    return write_with_card(proto, load_card(metadata(proto), model, override), output)
 
 
-def read_card(model: Path, override: Path | None = None) -> ModelCard:
-    """The card of a network that need not be able to run: see ``model_card.load_card`` for where it is."""
-    return load_card(metadata(read_proto(model)), model, override)
+def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> ModelCard:
+    """Write an ONNX file, whole or not at all, with this card and the golden output of the network in it.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        InputError: It cannot be written there, or the card does not fit the network.
+        ModelRefusedError: The network cannot run, or is larger than one file can be.
+    """
+    with atomic_path(output) as temporary:
+        temporary.write_bytes(_serialise(proto, output))
+        network = replace(open_network(temporary, threads=1), path=output)
+        complete = replace(card, golden=golden_of(network, card))
+        temporary.write_bytes(_serialise(with_card(proto, complete), output))
+    return complete
 
 
-def with_golden(model: Path, card: ModelCard) -> ModelCard:
-    """The card with the golden output of the network in ``model``: computed on one thread, as is."""
-    return replace(card, golden=golden_of(open_network(model, threads=1), card))
+def find_card(model: Path, override: Path | None = None) -> ModelCard | None:
+    """The card of a network that need not be able to run; None where there is none.
+
+    Raises:
+        InputError: The network is no ONNX file, or its card is malformed.
+    """
+    known = metadata(read_proto(model))
+    if override is None and METADATA_KEY not in known and not model.with_suffix(".json").is_file():
+        return None
+    return load_card(known, model, override)
+
+
+def require_card(model: Path) -> ModelCard:
+    """The card of a network that need not be able to run. Raises ``InputError`` where there is none."""
+    return load_card(metadata(read_proto(model)), model)
 
 
 def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
@@ -65,15 +87,8 @@ def metadata(model: onnx.ModelProto) -> dict[str, str]:
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
-def write_proto(model: onnx.ModelProto, output: Path) -> None:
-    """Write an ONNX file, whole or not at all.
-
-    Raises:
-        InputError: It cannot be written there.
-        ModelRefusedError: It is larger than one file can be (2 GiB).
-    """
+def _serialise(model: onnx.ModelProto, output: Path) -> bytes:
     try:
-        data = model.SerializeToString(deterministic=True)
+        return model.SerializeToString(deterministic=True)
     except (EncodeError, ValueError) as error:
         raise ModelRefusedError(f"cannot write {output}: the network is larger than 2 GiB") from error
-    write_bytes(output, data)

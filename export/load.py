@@ -1,11 +1,12 @@
 """Reading an ONNX file for reduction: checked, weights as initialisers, batch norm folded."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
 
@@ -27,7 +28,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         ModelRefusedError: It is ONNX, but malformed, or holds weights that are not finite.
     """
     model = read_proto(path)
-    _refuse_external_data(model, path)
+    refuse_external_data(model, path)
     check(model, str(path))
     constants_to_initialisers(model)
     _refuse_non_finite(model, path)
@@ -110,13 +111,25 @@ def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:
     return folded
 
 
-def _refuse_external_data(model: onnx.ModelProto, path: Path) -> None:
-    external = next((t.name for t in model.graph.initializer if uses_external_data(t)), None)
+def refuse_external_data(model: onnx.ModelProto, path: Path) -> None:
+    """Raise ``ModelRefusedError`` if a weight lies in another file, wherever in the network it is."""
+    external = next((tensor.name for tensor in _tensors(model) if uses_external_data(tensor)), None)
     if external is not None:
         raise ModelRefusedError(
             f"{path} keeps weight {external!r} in another file; save it as one file first "
             "(onnx.save with save_as_external_data=False)"
         )
+
+
+def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """Every tensor at any depth: weights, constants, subgraphs, functions."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if isinstance(value, Message) else value:
+                yield from _tensors(part)
 
 
 def _refuse_non_finite(model: onnx.ModelProto, path: Path) -> None:

@@ -1,0 +1,146 @@
+"""From file to file: a network and a folder of images in, the reduced network with its card out."""
+
+import hashlib
+import logging
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+
+from edge_runtime import __version__
+from edge_runtime.errors import InputError
+from edge_runtime.files import require_writable
+from edge_runtime.golden import require_fit
+from edge_runtime.model_card import InputSpec, ModelCard
+from edge_runtime.preprocess import Tensor
+from edge_runtime.session import default_threads, onnxruntime_version, open_network
+from export.card import write_with_card
+from export.images import ImageReader, find_images, prepare
+from export.network import read_network
+from export.progress import Progress
+from export.reduce import ReduceOptions, Reduction, reduce_network
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReduceRequest:
+    """What the command line asks for.
+
+    Attributes:
+        model: The network to reduce.
+        images: A folder of calibration images.
+        output: The file to write.
+        speedup: Multiply-adds before over after, over the whole network.
+        max_images: At most so many images are used, evenly over the classes.
+        card: A model card that takes the place of the network's own.
+        threads: Threads to use; all processors if None.
+        seed: Chooses images and sampled positions.
+    """
+
+    model: Path
+    images: Path
+    output: Path
+    speedup: float
+    max_images: int
+    card: Path | None = None
+    threads: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What came of a request.
+
+    Attributes:
+        path: The file written: beside the asked one where the asked speed-up was not reached.
+        card: The card in it.
+        reduction: What was done.
+        skipped: Images that could not be read.
+    """
+
+    path: Path
+    card: ModelCard
+    reduction: Reduction
+    skipped: tuple[Path, ...]
+
+
+def reduce_file(request: ReduceRequest, progress: Progress) -> Delivery:
+    """Reduce a network on a folder of images and write it with its card.
+
+    Raises:
+        InputError: A file, the folder, an image set or the card is bad, or they do not fit each other.
+        ModelRefusedError: The network cannot be reduced.
+    """
+    require_writable(request.output)
+    card = _require_runnable(request)
+    network = read_network(request.model, card.input.size)
+    folder = find_images(request.images).choose(request.max_images, request.seed)
+    reader = ImageReader(folder.files)
+    options = ReduceOptions(
+        speedup=request.speedup, seed=request.seed, threads=request.threads or default_threads()
+    )
+    reduction = reduce_network(network, _tensors(reader, card.input, progress), options, progress)
+    path = request.output if reduction.reached else best_found_path(request.output)
+    complete = replace(card, provenance=_provenance(request, card, reduction))
+    return Delivery(
+        path=path,
+        card=write_with_card(reduction.model, complete, path),
+        reduction=reduction,
+        skipped=tuple(reader.skipped),
+    )
+
+
+def best_found_path(output: Path) -> Path:
+    """Where the best network found is written if the target cannot be met: ``OUT.best.onnx``."""
+    return output.with_suffix(f".best{output.suffix}")
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything whose change may change a result."""
+    return {
+        "pi-infer": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime_version(),
+    }
+
+
+def _require_runnable(request: ReduceRequest) -> ModelCard:
+    network = open_network(request.model, request.threads)
+    if request.output.exists() and request.output.samefile(request.model):
+        raise InputError(f"{request.output} is the network itself; give another output path")
+    card = network.card(request.card)
+    require_fit(network, card)
+    if card.provenance is not None:
+        log.warning("%s is already reduced; its losses add up", request.model)
+    return card
+
+
+def _tensors(reader: ImageReader, spec: InputSpec, progress: Progress) -> Iterator[Tensor]:
+    for done, image in enumerate(prepare(reader, spec), start=1):
+        progress("reading images", done + len(reader.skipped), len(reader.files))
+        yield image.tensor
+    if reader.alike:
+        raise InputError(f"all {len(reader.files)} images are the same; calibration needs different ones")
+
+
+def _provenance(request: ReduceRequest, card: ModelCard, reduction: Reduction) -> dict[str, Any]:
+    """What the card keeps of how the network came about: nothing that differs from run to run."""
+    earlier = {} if card.provenance is None else {"source_provenance": card.provenance}
+    return {
+        **earlier,
+        "source": request.model.name,
+        "source_sha256": hashlib.sha256(request.model.read_bytes()).hexdigest(),
+        "speedup": request.speedup,
+        "seed": request.seed,
+        "images": reduction.images,
+        "versions": versions(),
+    }
