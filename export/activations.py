@@ -17,38 +17,53 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edge_runtime.errors import ModelRefusedError
+from edge_runtime.errors import InputError, ModelRefusedError
 from edge_runtime.session import open_bytes
 from export.graph import fragment, frontier
 from export.network import ReducibleNetwork
 
-Activations = dict[str, NDArray[np.float32]]
+Activation = NDArray[np.float32]
+Activations = dict[str, Activation]
 
 DISK_BUDGET_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """Tensors of all images on disk, one file each, image after image."""
+class KeptTensors:
+    """Tensors of all images on disk, one file for each tensor, image after image.
 
-    files: dict[str, Path]
-    shapes: dict[str, tuple[int, ...]]
+    Attributes:
+        files: Where each is.
+        shapes: Shape of each for one image.
+        count: Number of images.
+    """
+
+    files: Mapping[str, Path]
+    shapes: Mapping[str, tuple[int, ...]]
+    count: int
 
     def read(self) -> Iterator[Activations]:
+        """The tensors of one image after another."""
         with contextlib.ExitStack() as stack:
             opened = {name: stack.enter_context(path.open("rb")) for name, path in self.files.items()}
-            while True:
-                values = {
-                    name: np.fromfile(file, np.float32, math.prod(self.shapes[name]))
-                    for name, file in opened.items()
-                }
-                if any(value.size == 0 for value in values.values()):
-                    return
-                yield {name: value.reshape(self.shapes[name]) for name, value in values.items()}
+            for _ in range(self.count):
+                yield {name: _read(file, self.shapes[name]) for name, file in opened.items()}
 
-    def delete(self) -> None:
-        for path in self.files.values():
-            path.unlink(missing_ok=True)
+
+def keep_inputs(tensors: Iterable[Activation], name: str, folder: Path) -> KeptTensors:
+    """Write the network's inputs, all of one shape, to disk.
+
+    Raises:
+        InputError: There are none.
+    """
+    path, count, shape = folder / "inputs.f32", 0, None
+    with path.open("wb") as file:
+        for tensor in tensors:
+            tensor.tofile(file)
+            count, shape = count + 1, tensor.shape
+    if shape is None:
+        raise InputError("there are no calibration images")
+    return KeptTensors({name: path}, {name: shape}, count)
 
 
 class ActivationStream:
@@ -59,28 +74,21 @@ class ActivationStream:
     """
 
     def __init__(
-        self,
-        images: Callable[[], Iterable[NDArray[np.float32]]],
-        count: int,
-        folder: Path,
-        threads: int,
-        budget_bytes: int = DISK_BUDGET_BYTES,
+        self, inputs: KeptTensors, folder: Path, threads: int, budget_bytes: int = DISK_BUDGET_BYTES
     ) -> None:
         """Prepare to stream.
 
         Args:
-            images: Gives the network's inputs, (1, C, H, W) each, the same ones at each call.
-            count: How many there are.
-            folder: An empty folder for the kept tensors.
+            inputs: The network's inputs.
+            folder: A folder for the tensors kept on the way.
             threads: Threads for onnxruntime.
-            budget_bytes: Disk space that kept tensors may take.
+            budget_bytes: Disk space that tensors kept between two stretches may take.
         """
-        self._images = images
-        self._count = count
+        self._inputs = inputs
+        self._kept = inputs
         self._folder = folder
         self._threads = threads
         self._budget_bytes = budget_bytes
-        self._kept: _Kept | None = None
         self._stretch = 0
         self.image_macs = 0
 
@@ -92,48 +100,40 @@ class ActivationStream:
         Raises:
             ModelRefusedError: The network cannot be run, or produces NaN or infinite values.
         """
-        keep = self._worth_keeping(network, wanted)
-        sources = list(self._kept.files) if self._kept else [network.input_name]
-        targets = sorted({*wanted, *keep} - set(sources))
+        kept = self._worth_keeping(network, wanted)
+        sources = list(self._kept.files)
+        targets = sorted({*wanted, *kept.files} - set(sources))
         part = fragment(network.model, sources, targets)
         self.image_macs += fragment_macs(part, network.shapes)
         run = _runner(part, targets, self._threads)
         with contextlib.ExitStack() as stack:
-            writers = self._writers(keep, stack)
-            for feeds in self._feeds(network.input_name):
+            writers = {name: stack.enter_context(path.open("wb")) for name, path in kept.files.items()}
+            for feeds in self._kept.read():
                 values = feeds | run(feeds)
                 for name, file in writers.items():
                     values[name].tofile(file)
                 yield {name: _finite(name, values[name]) for name in wanted}
-        if keep:
-            self._switch_to(keep, network)
+        if kept.files:
+            self.close()
+            self._kept = kept
 
-    def _feeds(self, input_name: str) -> Iterator[Activations]:
-        if self._kept:
-            return self._kept.read()
-        return ({input_name: image} for image in self._images())
+    def close(self) -> None:
+        """Delete the tensors kept on the way; the inputs stay."""
+        if self._kept is not self._inputs:
+            for path in self._kept.files.values():
+                path.unlink(missing_ok=True)
+        self._kept = self._inputs
 
-    def _worth_keeping(self, network: ReducibleNetwork, wanted: Sequence[str]) -> list[str]:
+    def _worth_keeping(self, network: ReducibleNetwork, wanted: Sequence[str]) -> KeptTensors:
+        """The cut behind ``wanted``, or nothing where that is not of float32 or too large."""
         cut = frontier(network.model, wanted, network.input_name)
-        if network.input_name in cut or not network.float_tensors.issuperset(cut):
-            return []
-        size = sum(4 * math.prod(network.shapes[name]) for name in cut) * self._count
-        if size > self._budget_bytes:
-            return []
-        return cut
-
-    def _writers(self, keep: Sequence[str], stack: contextlib.ExitStack) -> dict[str, BinaryIO]:
+        shapes = {name: network.shapes.get(name, ()) for name in cut}
+        size = sum(4 * math.prod(shape) for shape in shapes.values()) * self._inputs.count
+        if not network.float_tensors.issuperset(cut) or size > self._budget_bytes:
+            return KeptTensors({}, {}, self._inputs.count)
         self._stretch += 1
-        return {name: stack.enter_context(self._file(index).open("wb")) for index, name in enumerate(keep)}
-
-    def _switch_to(self, keep: Sequence[str], network: ReducibleNetwork) -> None:
-        if self._kept:
-            self._kept.delete()
-        files = {name: self._file(index) for index, name in enumerate(keep)}
-        self._kept = _Kept(files, {name: network.shapes[name] for name in keep})
-
-    def _file(self, index: int) -> Path:
-        return self._folder / f"{self._stretch}-{index}.f32"
+        files = {name: self._folder / f"{self._stretch}-{index}.f32" for index, name in enumerate(cut)}
+        return KeptTensors(files, shapes, self._inputs.count)
 
 
 def _runner(
@@ -160,6 +160,10 @@ def fragment_macs(part: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) 
             positions = math.prod(shapes[node.output[0]][2:]) if node.op_type == "Conv" else 1
             total += positions * weights.get(node.input[1], 0)
     return total
+
+
+def _read(file: BinaryIO, shape: tuple[int, ...]) -> Activation:
+    return np.fromfile(file, np.float32, math.prod(shape)).reshape(shape)
 
 
 def _finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:

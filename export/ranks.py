@@ -1,7 +1,7 @@
 """Choosing a rank for every layer.
 
-Energy [Z15 §rank selection]: maximise the product over layers of the energy that is kept, under a bound on the
-total cost, by dropping again and again where the relative loss of energy for each unit of cost is least.
+Energy [Z15 §rank selection]: maximise the product over layers of the energy kept, under a bound on the total
+cost, by dropping again and again where the relative loss of energy for each unit of cost is least.
 """
 
 from collections.abc import Sequence

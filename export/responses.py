@@ -98,10 +98,12 @@ class Accumulator:
         if self._waiting >= self._block_rows:
             self._flush()
 
-    def moments(self) -> Moments | None:
-        """Moments of all samples so far; None if there were none."""
+    def moments(self) -> Moments:
+        """Moments of all samples so far. Raises ``ValueError`` if there were none."""
         if self._waiting:
             self._flush()
+        if self._moments is None:
+            raise ValueError("no samples were added")
         return self._moments
 
     def _flush(self) -> None:

@@ -1,5 +1,7 @@
 """Putting a replacement into the graph in place of a layer: names, opset and everything else survive."""
 
+from typing import Any
+
 import onnx
 from onnx import helper, numpy_helper
 
@@ -49,7 +51,7 @@ def _weights(model: onnx.ModelProto, convolution: Convolution, name: str) -> lis
     return [key for key, array in arrays.items() if array is not None]
 
 
-def _attributes(convolution: Convolution) -> dict[str, object]:
+def _attributes(convolution: Convolution) -> dict[str, Any]:
     return {
         "kernel_shape": convolution.weights.shape[2:],
         "strides": convolution.stride,

@@ -1,0 +1,127 @@
+"""Samples of a layer's input patches and wanted responses, over all calibration images.
+
+Positions depend on the seed, the layer and the image only, so the original and the reduced network are
+sampled at the same places.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import InputError
+from export.activations import Activations
+from export.methods.base import LayerData
+from export.network import Layer, ReducibleNetwork
+from export.patches import extract_patches, sample_positions
+from export.responses import Accumulator, Matrix, Moments, Vector
+
+HELD_OUT_EVERY = 5
+MIN_IMAGES = HELD_OUT_EVERY
+MIN_POSITIONS = 20
+MAX_POSITIONS = 64
+SAMPLES_PER_UNKNOWN = 4
+
+
+class Sampler:
+    """Knows where each layer is sampled, and keeps the original responses on disk."""
+
+    def __init__(self, network: ReducibleNetwork, images: int, seed: int, folder: Path) -> None:
+        """Prepare to sample.
+
+        Args:
+            network: The original network.
+            images: Number of calibration images.
+            seed: Chooses the positions.
+            folder: Where the original responses are kept until they are fitted.
+
+        Raises:
+            InputError: There are fewer images than can be split into two parts.
+        """
+        if images < MIN_IMAGES:
+            raise InputError(f"{images} calibration images are too few; give at least {MIN_IMAGES}")
+        self._network = network
+        self._images = images
+        self._seed = seed
+        self._folder = folder
+        self._index = {layer.output: index for index, layer in enumerate(network.layers)}
+
+    def positions(self, layer: Layer) -> int:
+        """Positions for each image: more where a layer has many unknowns and there are few images."""
+        wanted = -(-SAMPLES_PER_UNKNOWN * layer.patch_length // self._images)
+        return min(layer.positions, max(MIN_POSITIONS, min(MAX_POSITIONS, wanted)))
+
+    def patches(self, layer: Layer, image_index: int, activation: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, c·kh·kw) patches of one image."""
+        where = sample_positions(
+            layer, self.positions(layer), self._seed, self._index[layer.output], image_index
+        )
+        return extract_patches(layer, activation, where)
+
+    def require_enough(self, layer: Layer) -> None:
+        """Raise ``InputError`` if the samples to fit on are no more than the channels to explain."""
+        fitted = self._images - self._images // HELD_OUT_EVERY
+        if fitted * self.positions(layer) <= layer.out_channels:
+            needed = layer.out_channels // self.positions(layer) * HELD_OUT_EVERY // (HELD_OUT_EVERY - 1) + 2
+            raise InputError(
+                f"layer {layer.name}: {self._images} images give fewer samples than its "
+                f"{layer.out_channels} unknowns; give at least {needed} images"
+            )
+
+    def record(self, layers: Sequence[Layer], activations: Iterator[Activations]) -> dict[str, Moments]:
+        """Sample the original responses of some layers, keep them on disk and return their moments.
+
+        The moments have an empty ``x``: only mean and covariance of the responses are wanted.
+        """
+        collected = {layer.output: Accumulator() for layer in layers}
+        files = {layer.output: self._file(layer).open("wb") for layer in layers}
+        weights = {layer.output: layer_weights(self._network, layer) for layer in layers}
+        try:
+            for image_index, activation in enumerate(activations):
+                for layer in layers:
+                    matrix, bias = weights[layer.output]
+                    patches = self.patches(layer, image_index, activation[layer.input])
+                    responses = (patches @ matrix.T.astype(np.float32) + bias).astype(np.float32)
+                    responses.tofile(files[layer.output])
+                    collected[layer.output].add(responses[:, :0], responses)
+        finally:
+            for file in files.values():
+                file.close()
+        return {name: accumulator.moments() for name, accumulator in collected.items()}
+
+    def gather(self, layers: Sequence[Layer], activations: Iterator[Activations]) -> dict[str, LayerData]:
+        """Pair the recorded responses with patches from the reduced network.
+
+        Returns:
+            What there is to fit each layer on, by its output.
+        """
+        halves = {layer.output: (Accumulator(), Accumulator()) for layer in layers}
+        recorded = {layer.output: self._read(layer) for layer in layers}
+        for image_index, activation in enumerate(activations):
+            held_out = image_index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
+            for layer in layers:
+                patches = self.patches(layer, image_index, activation[layer.input])
+                halves[layer.output][held_out].add(patches, next(recorded[layer.output]))
+        data = {}
+        for layer in layers:
+            fit, held_out_part = (half.moments() for half in halves[layer.output])
+            data[layer.output] = LayerData(layer, *layer_weights(self._network, layer), fit, held_out_part)
+        return data
+
+    def _read(self, layer: Layer) -> Iterator[NDArray[np.float32]]:
+        rows = self.positions(layer)
+        with self._file(layer).open("rb") as file:
+            for _ in range(self._images):
+                values = np.fromfile(file, np.float32, rows * layer.out_channels)
+                yield values.reshape(rows, layer.out_channels)
+
+    def _file(self, layer: Layer) -> Path:
+        return self._folder / f"responses-{self._index[layer.output]}.f32"
+
+
+def layer_weights(network: ReducibleNetwork, layer: Layer) -> tuple[Matrix, Vector]:
+    """Weights (d, c·kh·kw) and bias (d,) of a layer in float64."""
+    weights = network.array(layer.weight).astype(np.float64).reshape(layer.out_channels, -1)
+    bias = network.array(layer.bias).astype(np.float64) if layer.bias else np.zeros(layer.out_channels)
+    return weights, bias
