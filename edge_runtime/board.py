@@ -84,7 +84,7 @@ def read_board(root: Path = ROOT) -> Board:
         arch=_text(root / "proc/sys/kernel/arch") or os.uname().machine,
         os=_field(_text(root / "etc/os-release"), r'^PRETTY_NAME="?([^"\n]*)') or "unknown",
         kernel=_text(root / "proc/sys/kernel/osrelease") or "unknown",
-        memory_mib=int(_field(_text(root / "proc/meminfo"), r"^MemTotal:\s+(\d+)") or 0) / 1024,
+        memory_mib=int(_field(_text(root / "proc/meminfo"), r"^MemTotal:\s+(\d{1,15})\b") or 0) / 1024,
         cgroup_controllers=tuple(_text(root / "sys/fs/cgroup/cgroup.controllers").split()),
     )
 
@@ -108,7 +108,7 @@ def read_condition(root: Path = ROOT, vcgencmd: str = "vcgencmd") -> Condition:
 
 def read_processor_times(root: Path = ROOT) -> ProcessorTimes | None:
     """Read /proc/stat, or None where it is hidden (some containers)."""
-    found = _field(_text(root / "proc/stat"), r"^cpu\s+((?:\d+ ?){8,})$")
+    found = _field(_text(root / "proc/stat"), r"^cpu\s+(\d{1,19}(?: \d{1,19}){7,})$")
     if found is None:
         return None
     user, nice, system, _idle, _iowait, irq, softirq, steal = [int(n) for n in found.split()[:8]]
@@ -139,7 +139,7 @@ def _cpu_name(cpuinfo: str) -> str:
 
 def _online(ranges: str) -> int:
     """Count the processors in the kernel's list, for example ``0-3,5``."""
-    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", ranges):
+    if not re.fullmatch(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*", ranges):
         return 0
     bounds = [[int(n) for n in part.split("-")] for part in ranges.split(",")]
     return sum(pair[-1] - pair[0] + 1 for pair in bounds)
@@ -165,7 +165,7 @@ def _field(text: str, pattern: str) -> str | None:
 
 def _number(path: Path) -> int | None:
     text = _text(path)
-    return int(text) if re.fullmatch(r"-?\d+", text) else None
+    return int(text) if re.fullmatch(r"-?\d{1,15}", text) else None
 
 
 def _text(path: Path) -> str:

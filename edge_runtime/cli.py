@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from edge_runtime import __version__
+from edge_runtime.config import Config
+from edge_runtime.config_flags import add_flags, effective
 from edge_runtime.errors import InputError, PiInferError
 
 if TYPE_CHECKING:
@@ -71,25 +73,24 @@ def _parser() -> _Parser:
     _add_live(parser)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_service(subparsers)
+    _add_config(subparsers)
+    _add_doctor(subparsers)
     _add_bench(subparsers)
     return parser
 
 
 def _add_live(parser: _Parser) -> None:
-    _add_run_options(parser)
-    parser.add_argument("--frames", type=positive, metavar="N", help="end after N frames")
-    parser.add_argument(
-        "--jsonl", metavar="FILE", help="write one JSON object per frame to FILE ('-' is standard output)"
-    )
+    add_flags(parser, ("source", "model", "live"))
     parser.set_defaults(handler=_live)
 
 
 def _live(arguments: argparse.Namespace) -> int:
-    settings = _run_settings(arguments)
+    config = effective(arguments)
+    settings = _run_settings(config)
     from edge_runtime import live  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
-    show = _print_to_stderr if arguments.jsonl == "-" else _print_to_stdout
-    return live.run(settings, frames=arguments.frames, jsonl=arguments.jsonl, show=show)
+    show = _print_to_stderr if config.live.jsonl == "-" else _print_to_stdout
+    return live.run(settings, frames=config.live.frames, jsonl=config.live.jsonl, show=show)
 
 
 def _add_service(subparsers: "Subparsers") -> None:
@@ -98,22 +99,64 @@ def _add_service(subparsers: "Subparsers") -> None:
         help="run under systemd",
         description="Run under systemd: ready at the first result, a watchdog ping per result.",
     )
-    _add_run_options(parser)
-    parser.add_argument(
-        "--log-seconds",
-        type=positive,
-        default=60,
-        metavar="S",
-        help="seconds between log lines (default: 60)",
-    )
+    add_flags(parser, ("source", "model", "service"))
     parser.set_defaults(handler=_service)
 
 
 def _service(arguments: argparse.Namespace) -> int:
-    settings = _run_settings(arguments)
+    config = effective(arguments)
+    settings = _run_settings(config)
     from edge_runtime import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
-    return service.run(settings, log_seconds=arguments.log_seconds, log=_print_to_stdout)
+    return service.run(settings, log_seconds=config.service.log_seconds, log=_print_to_stdout)
+
+
+def _add_config(subparsers: "Subparsers") -> None:
+    parser = subparsers.add_parser(
+        "config",
+        help="check a file of settings, or show those in force",
+        description="Check a file of settings (--config) and flags; with --show, print what they amount to.",
+    )
+    parser.add_argument("--show", action="store_true", help="print the settings in force, as such a file")
+    add_flags(parser)
+    parser.set_defaults(handler=_config)
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from edge_runtime.config_file import to_toml  # noqa: PLC0415  only this command needs it
+
+    config = effective(arguments)
+    _print_to_stdout(to_toml(config).rstrip("\n") if arguments.show else "the settings are valid")
+    return 0
+
+
+def _add_doctor(subparsers: "Subparsers") -> None:
+    parser = subparsers.add_parser(
+        "doctor",
+        help="look for every known trouble of this machine",
+        description="Look for every known trouble of this machine, each with its remedy. "
+        "Ends with 1 if there is a problem; warnings do not count.",
+    )
+    parser.add_argument("--model", type=Path, metavar="M", help="the network to try (default: the demo's)")
+    parser.add_argument("--json", metavar="FILE", help="write the findings as JSON ('-' is standard output)")
+    parser.set_defaults(handler=_doctor)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from edge_runtime import doctor  # noqa: PLC0415  only this command needs it
+    from edge_runtime.files import require_writable, write_text  # noqa: PLC0415
+
+    json_file = None if arguments.json in (None, "-") else Path(arguments.json)
+    if json_file is not None:
+        require_writable(json_file)
+    diagnosis = doctor.diagnose(arguments.model)
+    if json_file is not None:
+        write_text(json_file, doctor.to_json(diagnosis))
+    if arguments.json == "-":
+        _print_to_stdout(doctor.to_json(diagnosis).rstrip("\n"))
+    else:
+        _print_to_stdout(doctor.to_text(diagnosis, colour=sys.stdout.isatty()))
+    return diagnosis.exit_code
 
 
 def _add_bench(subparsers: "Subparsers") -> None:
@@ -194,44 +237,20 @@ def _measure(arguments: argparse.Namespace) -> "BenchReport":
         return benchmark.bench_on(remote, settings)
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--camera", nargs="?", type=int, const=0, metavar="ID", help="the Pi's camera (default: number 0)"
-    )
-    source.add_argument(
-        "--source",
-        metavar="FILE|DIR|URL|demo",
-        help="a video, an image, a folder of images, /dev/videoN, a URL",
-    )
-    parser.add_argument(
-        "--model", type=Path, metavar="M", help="the ONNX network (for demo: the one that ships)"
-    )
-    parser.add_argument(
-        "--input", type=Path, metavar="CARD.json", help="a model card to use instead of the network's"
-    )
-    parser.add_argument(
-        "--threads", type=positive, metavar="N", help="threads of one inference (default: all)"
-    )
-    parser.add_argument(
-        "--every-frame", action="store_true", help="play a video frame by frame, dropping none"
-    )
-
-
-def _run_settings(arguments: argparse.Namespace) -> "RunSettings":
-    if arguments.camera is None and arguments.source is None:
+def _run_settings(config: Config) -> "RunSettings":
+    if config.source.camera is None and config.source.location is None:
         raise InputError(
             "nothing to run on: give --camera, or --source with a video, a folder, a URL or demo"
         )
     from edge_runtime.pipeline import RunSettings  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
     return RunSettings(
-        camera=arguments.camera,
-        source=arguments.source,
-        model=arguments.model,
-        card=arguments.input,
-        threads=arguments.threads,
-        every_frame=arguments.every_frame,
+        camera=config.source.camera,
+        source=config.source.location,
+        model=config.model.path,
+        card=config.model.input,
+        threads=config.model.threads,
+        every_frame=config.source.every_frame,
     )
 
 

@@ -1,0 +1,1 @@
+"""What ``pi-infer doctor`` examines: facts of a machine, and one function per known pain."""
