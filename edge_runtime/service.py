@@ -50,14 +50,14 @@ def _serve(settings: RunSettings, notifier: Notifier, log_seconds: int, log: Cal
         for frame_result in pipeline:
             summary.add(frame_result)
             if summary.rate.frames == 1:
-                notifier.ready(summary.line())
                 log(f"ready with {pipeline.network.path}")
+                notifier.ready(summary.line())
                 due_ns = frame_result.finished_ns + log_seconds * 10**9
             notifier.alive()
             if frame_result.finished_ns >= due_ns:
                 due_ns += log_seconds * 10**9
-                notifier.status(summary.line())
                 log(summary.totals())
+                notifier.status(summary.line())
 
 
 @contextmanager

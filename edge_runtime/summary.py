@@ -22,7 +22,8 @@ class RunSummary:
         """Start counting.
 
         Args:
-            class_names: The names the network knows: only a truth among them says anything on accuracy.
+            class_names: The names the network knows. Accuracy is counted while every truth is among them: a
+                folder's or the demo's names may be about something else.
         """
         self.rate = FrameRate()
         self.latency = LatencyWindow()
@@ -30,6 +31,7 @@ class RunSummary:
         self._class_names = class_names
         self._invalid = 0
         self._labelled = 0
+        self._comparable = True
         self._correct = 0
 
     def add(self, frame_result: FrameResult) -> None:
@@ -38,8 +40,9 @@ class RunSummary:
         self.latency.add(frame_result.latency_ms)
         self.last = frame_result
         self._invalid += not frame_result.result.valid
-        if frame_result.frame.label in self._class_names:
+        if frame_result.frame.label is not None:
             self._labelled += 1
+            self._comparable &= frame_result.frame.label in self._class_names
             self._correct += best_label(frame_result.result) == frame_result.frame.label
 
     def line(self) -> str:
@@ -56,7 +59,7 @@ class RunSummary:
         """The whole run so far, in one line."""
         latency = self.latency.summary()
         parts = [
-            f"{self.rate.frames} frames",
+            f"{self.rate.frames} frame{'s' * (self.rate.frames != 1)}",
             f"{self.rate.overall_fps:.1f} fps",
             f"latency p50 {latency.p50_ms:.1f}, p90 {latency.p90_ms:.1f}, p99 {latency.p99_ms:.1f} ms",
             f"{self.last.dropped if self.last else 0} dropped",
@@ -64,7 +67,7 @@ class RunSummary:
         ]
         if self._invalid:
             parts.append(f"{self._invalid} frames with NaN or infinite outputs")
-        if self._labelled:
+        if self._labelled and self._comparable:
             share = 100 * self._correct / self._labelled
             parts.append(f"{share:.1f} % of {self._labelled} labelled frames right")
         return ", ".join(parts)

@@ -10,6 +10,7 @@ import cv2
 
 from edge_runtime.errors import CameraError, InputError
 from edge_runtime.frames.base import Frame
+from edge_runtime.preprocess import Image
 
 OPEN_LIMIT_S = 10
 READ_LIMIT_S = 5
@@ -55,11 +56,11 @@ class OpenCVSource:
         interval_s = self._interval_s()
         start = time.monotonic()
         sequence = 0
-        while (frame := self._read(sequence)) is not None:
+        while (image := self._read()) is not None:
             wait_s = start + sequence * interval_s - time.monotonic()
             if wait_s > 0 and self._closed.wait(wait_s):
                 return
-            yield Frame(frame.image, sequence, time.monotonic_ns())
+            yield Frame(image, sequence, time.monotonic_ns())
             sequence += 1
         self._check_end(sequence)
 
@@ -69,12 +70,12 @@ class OpenCVSource:
         with self._reading:
             self._capture.release()
 
-    def _read(self, sequence: int) -> Frame | None:
+    def _read(self) -> Image | None:
         with self._reading:
             if self._closed.is_set():
                 return None
             done, image = self._capture.read()
-        return Frame(image, sequence, time.monotonic_ns()) if done else None  # type: ignore[arg-type]
+        return image if done else None  # type: ignore[return-value]
 
     def _interval_s(self) -> float:
         """Seconds between frames to keep to: the file's own rate, or none where the source sets the pace."""

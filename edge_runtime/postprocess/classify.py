@@ -112,7 +112,8 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     Args:
         logits: (N,) finite values.
     """
-    if logits.size == 1:
-        return np.asarray(np.exp(-np.logaddexp(0, -logits)), np.float32)
-    powers = np.exp(logits - logits.max())
+    wide = logits.astype(np.float64)  # differences of float32 extremes overflow
+    if wide.size == 1:
+        return np.asarray(np.exp(-np.logaddexp(0, -wide)), np.float32)
+    powers = np.exp(wide - wide.max())
     return np.asarray(powers / powers.sum(), np.float32)

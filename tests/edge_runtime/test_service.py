@@ -1,0 +1,72 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+MakeNetwork = Callable[..., Path]
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """A socket that listens as systemd does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(30)
+        yield listener
+
+
+def start(manager: socket.socket, *arguments: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "400000"}
+    environment.pop("WATCHDOG_PID", None)
+    command = [sys.executable, "-m", "edge_runtime.cli", "service", *arguments]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def receive(manager: socket.socket) -> str:
+    return manager.recv(4096).decode()
+
+
+def test_ready_then_pings_then_a_clean_end_on_sigterm(
+    make_network: MakeNetwork, manager: socket.socket
+) -> None:
+    with start(manager, "--source", "demo", "--model", str(make_network()), "--log-seconds", "1") as service:
+        assert receive(manager).startswith("READY=1\nSTATUS=frame ")
+        heard = [receive(manager)]
+        while not heard[-1].startswith("STATUS="):
+            heard.append(receive(manager))
+        service.send_signal(signal.SIGTERM)
+        while (last := receive(manager)) != "STOPPING=1":
+            heard.append(last)
+        out, err = service.communicate(timeout=30)
+    assert service.returncode == 0
+    assert err == ""
+    assert heard.count("WATCHDOG=1") >= 2
+    assert any(state.startswith("STATUS=frame ") for state in heard)
+    lines = out.splitlines()
+    assert lines[0].startswith("ready with ")
+    assert " fps, latency p50 " in lines[1]
+    assert lines[-1] == "ending on SIGTERM"
+
+
+def test_a_service_that_fails_never_says_it_is_ready(manager: socket.socket, tmp_path: Path) -> None:
+    with start(manager, "--source", "demo", "--model", str(tmp_path / "missing.onnx")) as service:
+        assert receive(manager) == "STOPPING=1"
+        _, err = service.communicate(timeout=30)
+    assert service.returncode == 2
+    assert err.startswith("pi-infer: error: cannot read ")
+
+
+def test_the_end_of_the_source_ends_the_service(
+    make_network: MakeNetwork, manager: socket.socket, video: Path
+) -> None:
+    with start(manager, "--source", str(video), "--every-frame", "--model", str(make_network())) as service:
+        service.communicate(timeout=30)
+    assert service.returncode == 0
+    assert receive(manager).startswith("READY=1")
