@@ -4,6 +4,7 @@ One video configuration whose main stream the ISP scales to the network's input,
 goes into large frames. "RGB888" of picamera2 is blue, green, red in memory: what all of this package expects.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -93,6 +94,7 @@ class PicameraSource:
 
 def _library() -> Any:
     """The Picamera2 class. Raises ``CameraError`` with the remedy if it does not import."""
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")  # else several lines at each start
     try:
         from picamera2 import Picamera2  # noqa: PLC0415  only a Pi has it
     except ImportError as error:
