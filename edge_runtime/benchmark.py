@@ -19,7 +19,15 @@ from types import FrameType
 from typing import Any
 
 from edge_runtime import __version__
-from edge_runtime.benchmark_statistics import Job, Round, compare, disturbances, heat_and_power, summarise
+from edge_runtime.benchmark_statistics import (
+    FramesJob,
+    Job,
+    Round,
+    compare,
+    disturbances,
+    heat_and_power,
+    summarise,
+)
 from edge_runtime.board import Condition, read_board, read_condition, throttling
 from edge_runtime.errors import CameraError, InputError, ModelRefusedError, PiInferError, RemoteError
 from edge_runtime.remote import RemoteHost, file_sha256
@@ -57,6 +65,14 @@ class BenchSettings:
     def networks(self) -> tuple[Path, ...]:
         """The baseline, if there is one, and the network."""
         return (self.model,) if self.baseline is None else (self.baseline, self.model)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What one of our child processes found: the fields of its JSON, and the lines of its standard error."""
+
+    fields: dict[str, Any]
+    said: tuple[str, ...]
 
 
 def bench(settings: BenchSettings, progress: Progress) -> BenchReport:
@@ -135,49 +151,60 @@ def _decode_frames(settings: BenchSettings, folder: Path, progress: Progress) ->
         return None
     progress(f"decoding frames of {settings.source}")
     target = folder / "frames.npz"
-    card = "" if settings.card is None else str(settings.card)
-    arguments = [settings.source, str(settings.networks[0]), card, str(target)]
-    _child("edge_runtime.benchmark_frames", arguments, settings.source, progress)
+    job = FramesJob(
+        source=settings.source, model=str(settings.networks[0]), card=_text(settings.card), target=str(target)
+    )
+    for line in _child("edge_runtime.benchmark_frames", job, settings.source).said:
+        progress(line)
     return target
 
 
 def _run_round(settings: BenchSettings, model: Path, frames: Path | None) -> Round:
     job = Job(
         model=str(model),
-        card=None if settings.card is None else str(settings.card),
-        frames=None if frames is None else str(frames),
+        card=_text(settings.card),
+        frames=_text(frames),
         threads=settings.threads,
         seconds=settings.seconds,
     )
-    answer = _child("edge_runtime.benchmark_worker", [json.dumps(dataclasses.asdict(job))], str(model))
-    return Round(**{**answer, "latency_ms": tuple(answer["latency_ms"])})
+    fields = _child("edge_runtime.benchmark_worker", job, str(model)).fields
+    return Round(**{**fields, "latency_ms": tuple(fields["latency_ms"])})
 
 
-def _child(
-    module: str, arguments: Sequence[str], subject: str, progress: Progress = lambda _line: None
-) -> dict[str, Any]:
-    """Run one of our modules in a process of its own and return its JSON answer, or raise its error."""
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _child(module: str, job: Job | FramesJob, subject: str) -> Answer:
+    """Run one of our modules in a process of its own and return its answer, or raise its error.
+
+    The job goes through standard input: should we be interrupted before it is sent, the child ends by itself.
+    """
     package_root = str(Path(__file__).parents[1])
     search = os.pathsep.join([package_root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", module, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
         env=os.environ | {"PYTHONPATH": search},
     )
-    said = done.stderr.strip().splitlines()
     try:
-        answer = json.loads(done.stdout)
+        output, complaints = process.communicate(json.dumps(dataclasses.asdict(job)))
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    said = tuple(complaints.strip().splitlines())
+    try:
+        fields = json.loads(output)
     except ValueError:
-        raise PiInferError(f"{subject}: {_end(done.returncode, said)}") from None
-    if "error" in answer:
+        raise PiInferError(f"{subject}: {_end(process.returncode, said)}") from None
+    if "error" in fields:
         kinds = {kind.exit_code: kind for kind in (InputError, ModelRefusedError, CameraError)}
-        raise kinds.get(done.returncode, PiInferError)(answer["error"])
-    for line in said:
-        progress(line)
-    return answer  # type: ignore[no-any-return]
+        raise kinds.get(process.returncode, PiInferError)(fields["error"])
+    return Answer(fields, said)
 
 
 def _end(code: int, said: Sequence[str]) -> str:

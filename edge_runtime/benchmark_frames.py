@@ -1,16 +1,16 @@
 """Decodes a benchmark's frames once, so that every round sees the same ones and none waits for a decoder.
 
-Run as ``python -m edge_runtime.benchmark_frames SOURCE MODEL CARD OUT.npz`` (CARD may be empty), in a process
-of its own: what decoding costs in memory must not stay in the benchmark's parent on a small Pi.
+Run as ``python -m edge_runtime.benchmark_frames`` with a ``FramesJob`` as JSON on standard input, in a
+process of its own: what decoding costs in memory must not stay in the benchmark's parent on a small Pi.
 """
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.benchmark_statistics import FramesJob
 from edge_runtime.errors import InputError, PiInferError
 from edge_runtime.frames.select import open_source
 from edge_runtime.preprocess import Image
@@ -48,12 +48,13 @@ def collect(location: str, size: tuple[int, int]) -> list[Image]:
     return images
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Decode and write the frames; print an error as JSON, like ``benchmark_worker``."""
-    location, model, card, target = arguments
+def main(job: str) -> int:
+    """Decode and write the frames of a job, given as JSON; print an error like ``benchmark_worker``."""
+    wanted = FramesJob(**json.loads(job))
+    override = None if wanted.card is None else Path(wanted.card)
     try:
-        size = open_network(Path(model), threads=1).card(Path(card) if card else None).input.size
-        np.savez(target, *collect(location, size))
+        size = open_network(Path(wanted.model), threads=1).card(override).input.size
+        np.savez(wanted.target, *collect(wanted.source, size))
     except PiInferError as error:
         json.dump({"error": str(error)}, sys.stdout)
         return error.exit_code
@@ -62,4 +63,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.stdin.read()))

@@ -45,6 +45,23 @@ class Job:
 
 
 @dataclass(frozen=True)
+class FramesJob:
+    """Which frames to decode, and where to put them.
+
+    Attributes:
+        source: As ``--source`` takes it.
+        model: The ONNX file whose input size a source of any size is asked for.
+        card: A model card to use instead of the network's.
+        target: The .npz file to write.
+    """
+
+    source: str
+    model: str
+    card: str | None
+    target: str
+
+
+@dataclass(frozen=True)
 class Round:
     """What one process measured on one network.
 

@@ -1,7 +1,7 @@
 """One round of a benchmark: a fresh process that loads one network, times it, and prints what it found.
 
-Run as ``python -m edge_runtime.benchmark_worker JOB`` with a ``Job`` as JSON. It prints a ``Round`` as JSON,
-or ``{"error": MESSAGE}`` and then ends with the error's exit code.
+Run as ``python -m edge_runtime.benchmark_worker`` with a ``Job`` as JSON on standard input. It prints a
+``Round`` as JSON, or ``{"error": MESSAGE}`` and then ends with the error's exit code.
 """
 
 import json
@@ -172,11 +172,11 @@ def _versions() -> dict[str, str]:
     }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Do the job named by the single argument and write the answer to standard output."""
+def main(job: str) -> int:
+    """Do the job, given as JSON, and write the answer to standard output."""
     code = 0
     try:
-        answer = asdict(measure(Job(**json.loads(arguments[0]))))
+        answer = asdict(measure(Job(**json.loads(job))))
     except PiInferError as error:
         answer, code = {"error": str(error)}, error.exit_code
     json.dump(answer, sys.stdout)
@@ -184,4 +184,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.stdin.read()))

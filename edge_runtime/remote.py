@@ -251,6 +251,7 @@ class RemoteHost:
                     process.wait()
                 except BaseException:
                     process.kill()
+                    process.wait()
                     raise
             answer.seek(0)
             return process.returncode, answer.read(), said

@@ -154,7 +154,7 @@ def from_json(text: str) -> BenchReport:
             **{**_tuples(document, "reasons"), "models": models, "machine": Machine(**machine)}
         )
         table(report)  # fields of the wrong type show themselves when used
-    except (TypeError, KeyError, AttributeError, ValueError, IndexError, RecursionError) as error:
+    except (TypeError, LookupError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"not a benchmark report: {type(error).__name__} {error}") from error
     return report
 
