@@ -1,11 +1,18 @@
-"""Fixtures shared by all tests: where the trained networks and images are, and networks with their cards inside."""
+"""Fixtures shared by all tests: the trained networks and images, and folders that take long to build."""
 
+import fcntl
+import hashlib
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
+PROJECT = Path(__file__).resolve().parents[1]
+ASSETS = PROJECT.parent / "shared" / "assets"
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +39,47 @@ class AssetModel:
             shutil.copy(self._assets / "models" / f"{name}{suffix}", self._folder)
             (self._folder / f"{name}{suffix}").chmod(0o644)
         return self._folder / f"{name}.onnx"
+
+
+@pytest.fixture(scope="session")
+def built_once() -> Callable[[Path], Path]:
+    """``built_once(script)``: the folder that ``script FOLDER`` fills, kept for the next run of the tests.
+
+    It is built anew when the script, a C file beside it, or the pinned versions change. Raises
+    ``RuntimeError`` if the script fails. The cache is ``$PI_INFER_CACHE`` or ``~/.cache/pi-infer-tests``.
+    """
+    return _built_once
+
+
+def _built_once(script: Path) -> Path:
+    cache = Path(os.environ.get("PI_INFER_CACHE") or Path.home() / ".cache" / "pi-infer-tests")
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"{script.parent.name}-{_version(script)}"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            _build(script, folder)
+    return folder
+
+
+def _version(script: Path) -> str:
+    sources = [script, *sorted(script.parent.glob("*.c")), PROJECT / "deploy" / "constraints-trixie.txt"]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
+def _build(script: Path, folder: Path) -> None:
+    unfinished = folder.with_suffix(".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    environment = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(
+        [script, unfinished],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{script} ended with {done.returncode}: {done.stderr.strip()[-800:]}")
+    unfinished.rename(folder)
