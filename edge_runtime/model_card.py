@@ -109,7 +109,7 @@ def parse_card(text: str, where: str) -> ModelCard:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not valid JSON ({error})") from error
     if not isinstance(document, dict) or not isinstance(document.get("input"), dict):
         raise InputError(f'{where}: a model card is a JSON object with an "input" object in it')

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import InputError, ModelRefusedError
 from edge_runtime.model_card import ModelCard, load_card
 
-onnxruntime.set_default_logger_severity(3)
+onnxruntime.set_default_logger_severity(4)
 onnxruntime.disable_telemetry_events()
 
 
@@ -65,7 +65,7 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it would say is in its exceptions: users see one line, ours
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
@@ -89,6 +89,24 @@ def open_network(path: Path, threads: int | None = None) -> Network:
         if "INVALID_PROTOBUF" in str(error):
             raise InputError(f"{path} is not an ONNX file, or is cut short") from error
         raise ModelRefusedError(f"{path}: onnxruntime refuses it: {_first_line(error)}") from error
+    return _network(session, path)
+
+
+def network_from_bytes(model: bytes, path: Path, threads: int) -> Network:
+    """A network that is not in its file yet.
+
+    Args:
+        model: A serialised ONNX network.
+        path: What to call it in messages.
+        threads: Threads within one inference.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses it, or it does not have exactly one input.
+    """
+    return _network(open_bytes(model, threads), path)
+
+
+def _network(session: onnxruntime.InferenceSession, path: Path) -> Network:
     inputs = session.get_inputs()
     if len(inputs) != 1:
         raise ModelRefusedError(f"{path} has {len(inputs)} inputs; a network with one image input is needed")

@@ -112,7 +112,7 @@ class ActivationStream:
                 values = feeds | run(feeds)
                 for name, file in writers.items():
                     values[name].tofile(file)
-                yield {name: _finite(name, values[name]) for name in wanted}
+                yield {name: finite(name, values[name]) for name in wanted}
         if kept.files:
             self.close()
             self._kept = kept
@@ -166,7 +166,8 @@ def _read(file: BinaryIO, shape: tuple[int, ...]) -> Activation:
     return np.fromfile(file, np.float32, math.prod(shape)).reshape(shape)
 
 
-def _finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+def finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values. Raises ``ModelRefusedError`` if any is NaN or infinite."""
     if not np.isfinite(values).all():
         raise ModelRefusedError(f"the network computes NaN or infinite values at {name!r}")
     return values

@@ -7,10 +7,10 @@ import onnx
 from google.protobuf.message import EncodeError
 
 from edge_runtime.errors import ModelRefusedError
-from edge_runtime.files import atomic_path
+from edge_runtime.files import write_bytes
 from edge_runtime.golden import golden_of
 from edge_runtime.model_card import METADATA_KEY, ModelCard, load_card
-from edge_runtime.session import open_network
+from edge_runtime.session import network_from_bytes
 from export.load import read_proto, refuse_external_data
 
 
@@ -46,11 +46,9 @@ def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> Mo
         InputError: It cannot be written there, or the card does not fit the network.
         ModelRefusedError: The network cannot run, or is larger than one file can be.
     """
-    with atomic_path(output) as temporary:
-        temporary.write_bytes(_serialise(proto, output))
-        network = replace(open_network(temporary, threads=1), path=output)
-        complete = replace(card, golden=golden_of(network, card))
-        temporary.write_bytes(_serialise(with_card(proto, complete), output))
+    network = network_from_bytes(_serialise(proto, output), output, threads=1)
+    complete = replace(card, golden=golden_of(network, card))
+    write_bytes(output, _serialise(with_card(proto, complete), output))
     return complete
 
 
@@ -66,9 +64,9 @@ def find_card(model: Path, override: Path | None = None) -> ModelCard | None:
     return load_card(known, model, override)
 
 
-def require_card(model: Path) -> ModelCard:
+def require_card(model: Path, override: Path | None = None) -> ModelCard:
     """The card of a network that need not be able to run. Raises ``InputError`` where there is none."""
-    return load_card(metadata(read_proto(model)), model)
+    return load_card(metadata(read_proto(model)), model, override)
 
 
 def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
@@ -89,6 +87,6 @@ def metadata(model: onnx.ModelProto) -> dict[str, str]:
 
 def _serialise(model: onnx.ModelProto, output: Path) -> bytes:
     try:
-        return model.SerializeToString(deterministic=True)
+        return bytes(model.SerializeToString(deterministic=True))
     except (EncodeError, ValueError) as error:
         raise ModelRefusedError(f"cannot write {output}: the network is larger than 2 GiB") from error

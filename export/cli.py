@@ -9,10 +9,11 @@ import logging
 import math
 import os
 import re
+import resource
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn
 
 from edge_runtime import __version__
 from edge_runtime.errors import InputError, PiInferError, TargetUnmetError
@@ -21,6 +22,8 @@ from edge_runtime.files import require_writable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    Subparsers = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  argparse gives it no public name
+
     from export.padding import SquarePadding
 
 INTERRUPTED = 130
@@ -28,7 +31,6 @@ BROKEN_PIPE = 141
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_SKIPPED = 5
 
-Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"
 Handler = Callable[[argparse.Namespace], None]
 
 
@@ -42,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         The exit code: see ``errors``; 130 after Ctrl-C, 141 when the reader of our output went away.
     """
     _survive_any_terminal()
+    _limit_memory()
     arguments = _parser().parse_args(argv)
     handler: Handler = arguments.handler
     try:
@@ -80,7 +83,7 @@ def _parser() -> _Parser:
     return parser
 
 
-def _add_inspect(commands: Subparsers) -> None:
+def _add_inspect(commands: "Subparsers") -> None:
     parser = commands.add_parser("inspect", help="list the layers of a network and what they cost")
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument(
@@ -104,7 +107,7 @@ def _inspect(arguments: argparse.Namespace) -> None:
     _show(layer_table(network, arguments.model.name))
 
 
-def _add_reduce(commands: Subparsers) -> None:
+def _add_reduce(commands: "Subparsers") -> None:
     parser = commands.add_parser("reduce", help="make a network faster and smaller")
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="calibration images")
@@ -165,7 +168,7 @@ def _reduce(arguments: argparse.Namespace) -> None:
         )
 
 
-def _add_evaluate(commands: Subparsers) -> None:
+def _add_evaluate(commands: "Subparsers") -> None:
     parser = commands.add_parser(
         "evaluate", help="compare networks on a folder of images: accuracy and agreement with the first"
     )
@@ -208,7 +211,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     _show(evaluation_table(result))
 
 
-def _add_card(commands: Subparsers) -> None:
+def _add_card(commands: "Subparsers") -> None:
     parser = commands.add_parser("card", help="write or show what a network needs to be run right")
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     choice = parser.add_mutually_exclusive_group()
@@ -311,6 +314,17 @@ def _print_line(kind: str, message: str) -> None:
     """One line on standard error; names from files may hold anything, so control characters are left out."""
     line = " ".join(message.split())
     print(f"pi-export: {kind}: {''.join(c if c.isprintable() else '?' for c in line)}", file=sys.stderr)
+
+
+def _limit_memory() -> None:
+    """Ask for no more memory than the machine has: a few bytes of ONNX can claim any amount of it.
+
+    Beyond the limit an allocation fails and is reported; without it the kernel would kill us, or others.
+    """
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if soft == resource.RLIM_INFINITY or soft > machine:
+        resource.setrlimit(resource.RLIMIT_DATA, (machine, hard))
 
 
 def _survive_any_terminal() -> None:

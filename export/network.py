@@ -16,6 +16,8 @@ from export.load import image_inputs, load_model
 
 Weights = NDArray[np.float32]
 
+MAX_TENSOR_VALUES = 1 << 29  # 2 GiB of float32
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -140,6 +142,7 @@ def describe(model: onnx.ModelProto, input_size: tuple[int, int] | None, where: 
     size = _input_size(inputs[0], input_size, where)
     values = _infer_shapes(model, inputs[0].name, size, where)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
+    _refuse_boundless(shapes, where)
     layers = tuple(_layers(model, shapes))
     if not layers:
         raise ModelRefusedError(f"{where} has no Conv and no Gemm layer: there is nothing to reduce")
@@ -191,13 +194,22 @@ def _infer_shapes(
                     dim.dim_value = length
     del sized.graph.value_info[:]  # symbolic sizes recorded there would win over the sizes set here
     for value in sized.graph.output:
-        value.type.tensor_type.ClearField("shape")
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
     try:
         inferred = shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True)
     except shape_inference.InferenceError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{where} does not work with {size[0]}x{size[1]} images: {reason}") from error
     return [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
+
+
+def _refuse_boundless(shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """A few bytes can ask for any amount of memory."""
+    for name, shape in shapes.items():
+        if math.prod(shape) > MAX_TENSOR_VALUES:
+            sides = "x".join(str(side) for side in shape)
+            raise ModelRefusedError(f"{where}: tensor {name!r} of {sides} values is too large to be run")
 
 
 def _layers(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[Layer]:
@@ -224,6 +236,8 @@ def _conv(
         raise InputError(f"the shape at layer {name} cannot be known: give --input-size HxW")
     weight = weights.get(node.input[1])
     fields = attributes(node)
+    if weight is not None and weight.dims[1] * int(fields.get("group", 1)) != before[1]:  # type: ignore[call-overload]
+        raise ModelRefusedError(f"the weights of layer {name} do not fit its input of {before[1]} channels")
     kernel = _kernel(weight, fields)
     spatial = len(before) - 2
     if spatial != 2:

@@ -15,11 +15,11 @@ import onnx
 from edge_runtime import __version__
 from edge_runtime.errors import InputError
 from edge_runtime.files import require_writable
-from edge_runtime.golden import require_fit
+from edge_runtime.golden import golden_of
 from edge_runtime.model_card import InputSpec, ModelCard
 from edge_runtime.preprocess import Tensor
 from edge_runtime.session import default_threads, onnxruntime_version, open_network
-from export.card import write_with_card
+from export.card import require_card, write_with_card
 from export.images import ImageReader, find_images, prepare
 from export.network import read_network
 from export.progress import Progress
@@ -78,8 +78,9 @@ def reduce_file(request: ReduceRequest, progress: Progress) -> Delivery:
         ModelRefusedError: The network cannot be reduced.
     """
     require_writable(request.output)
-    card = _require_runnable(request)
+    card = require_card(request.model, request.card)
     network = read_network(request.model, card.input.size)
+    _require_sense(request, card)
     folder = find_images(request.images).choose(request.max_images, request.seed)
     reader = ImageReader(folder.files)
     options = ReduceOptions(
@@ -113,15 +114,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def _require_runnable(request: ReduceRequest) -> ModelCard:
-    network = open_network(request.model, request.threads)
+def _require_sense(request: ReduceRequest, card: ModelCard) -> None:
     if request.output.exists() and request.output.samefile(request.model):
         raise InputError(f"{request.output} is the network itself; give another output path")
-    card = network.card(request.card)
-    require_fit(network, card)
+    golden_of(open_network(request.model, request.threads), card)  # it runs, on the card's terms
     if card.provenance is not None:
         log.warning("%s is already reduced; its losses add up", request.model)
-    return card
 
 
 def _tensors(reader: ImageReader, spec: InputSpec, progress: Progress) -> Iterator[Tensor]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
-from export.activations import Activations
+from export.activations import Activations, finite
 from export.methods.base import LayerData
 from export.network import Layer, ReducibleNetwork
 from export.patches import extract_patches, sample_positions
@@ -82,7 +82,9 @@ class Sampler:
                 for layer in layers:
                     matrix, bias = weights[layer.output]
                     patches = self.patches(layer, image_index, activation[layer.input])
-                    responses = (patches @ matrix.T.astype(np.float32) + bias).astype(np.float32)
+                    with np.errstate(over="ignore", invalid="ignore"):
+                        product = (patches @ matrix.T.astype(np.float32) + bias).astype(np.float32)
+                    responses = finite(layer.output, product)
                     responses.tofile(files[layer.output])
                     collected[layer.output].add(responses[:, :0], responses)
         finally:

@@ -1,0 +1,443 @@
+"""Makers of hostile ONNX files: each says what it attacks; ``MODEL_ATTACKS`` says what must come of it.
+
+``write_network`` makes the harmless network that most of them are a corruption of.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from edge_runtime.model_card import METADATA_KEY
+
+SIZE = 16
+CLASSES = 4
+CARD = f'{{"input": {{"size": [{SIZE}, {SIZE}], "scale": 0.01}}}}'
+LOADERS = ("inspect", "reduce", "evaluate", "card")
+READERS = ("inspect", "reduce")
+
+
+@dataclass(frozen=True)
+class ModelAttack:
+    """A hostile model file.
+
+    Attributes:
+        make: Writes it.
+        codes: The exit code each subcommand must end with.
+        says: What the line on standard error must contain.
+    """
+
+    make: Callable[[Path], None]
+    codes: Mapping[str, int]
+    says: str = ""
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.make.__name__)
+
+
+def write_network(path: Path, seed: int = 0, size: int = SIZE) -> None:
+    """A classifier of two 3x3 convolutions and four classes, its card inside."""
+    save(network(seed, size), path)
+
+
+def network(seed: int = 0, size: int | str = SIZE) -> onnx.ModelProto:
+    """The network of ``write_network``; ``size`` may be a name, for a free one."""
+    random = np.random.default_rng(seed)
+    shapes = {
+        "w1": (8, 3, 3, 3),
+        "b1": (8,),
+        "w2": (16, 8, 3, 3),
+        "b2": (16,),
+        "w3": (CLASSES, 16),
+        "b3": (CLASSES,),
+    }
+    weights = {name: random.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+    nodes = [
+        helper.make_node("Conv", ["image", "w1", "b1"], ["c1"], "first", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c1"], ["r1"], "relu1"),
+        helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], "second", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c2"], ["r2"], "relu2"),
+        helper.make_node("GlobalAveragePool", ["r2"], ["p"], "pool"),
+        helper.make_node("Flatten", ["p"], ["f"], "flatten"),
+        helper.make_node("Gemm", ["f", "w3", "b3"], ["scores"], "classifier", transB=1),
+    ]
+    return model_of(nodes, weights, ["N", 3, size, size], ["N", CLASSES])
+
+
+def model_of(
+    nodes: list[onnx.NodeProto],
+    weights: Mapping[str, np.ndarray],
+    input_shape: list[int | str],
+    output_shape: list[int | str] | None,
+) -> onnx.ModelProto:
+    """A model from ``image`` to ``scores`` of these nodes, with a card."""
+    graph = helper.make_graph(
+        nodes,
+        "attack",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, input_shape)],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, output_shape)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model.metadata_props.add(key=METADATA_KEY, value=CARD)
+    return model
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    path.write_bytes(model.SerializeToString())
+
+
+# Files that are no networks: every command opens them and must say so.
+
+
+def missing_file(path: Path) -> None:
+    """Attacks opening; stopped by ``session.require_model_file``."""
+
+
+def folder(path: Path) -> None:
+    """Attacks opening; stopped by ``session.require_model_file``."""
+    path.mkdir()
+
+
+def named_pipe(path: Path) -> None:
+    """Would hang whoever opens it; stopped by ``session.require_model_file``."""
+    os.mkfifo(path)
+
+
+def endless_device(path: Path) -> None:
+    """Never ends when read; stopped by ``session.require_model_file``."""
+    path.symlink_to("/dev/zero")
+
+
+def link_to_itself(path: Path) -> None:
+    """Attacks opening; stopped by ``session.require_model_file``."""
+    path.symlink_to(path.name)
+
+
+def empty_file(path: Path) -> None:
+    """Parses as a protobuf message without fields; stopped by ``session.require_model_file``."""
+    path.write_bytes(b"")
+
+
+def text_file(path: Path) -> None:
+    """A text under the name of a network; stopped by the protobuf parser."""
+    path.write_text("This is not a network.\n" * 20)
+
+
+def web_page(path: Path) -> None:
+    """What a failed download leaves; stopped by the protobuf parser."""
+    path.write_text("<!DOCTYPE html><html><body>404</body></html>")
+
+
+def cut_short(path: Path) -> None:
+    """A copy that stopped half way; stopped by the protobuf parser."""
+    data = network().SerializeToString()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def random_bytes(path: Path) -> None:
+    """Garbage; stopped by the protobuf parser."""
+    path.write_bytes(np.random.default_rng(0).bytes(4096))
+
+
+def other_protobuf(path: Path) -> None:
+    """A valid protobuf message that is no model; stopped by ``load.read_proto`` and onnxruntime."""
+    path.write_bytes(helper.make_tensor("x", TensorProto.FLOAT, [2], [1.0, 2.0]).SerializeToString())
+
+
+def no_nodes(path: Path) -> None:
+    """A model without a single node; stopped by ``load.read_proto``."""
+    model = network()
+    del model.graph.node[:]
+    save(model, path)
+
+
+# Networks that are ONNX but cannot be reduced, or must not be trusted.
+
+
+def no_convolution(path: Path) -> None:
+    """Attacks the list of layers; stopped by ``network.describe``."""
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["scores"]),
+    ]
+    save(model_of(nodes, {}, ["N", 3, SIZE, SIZE], ["N", 3]), path)
+
+
+def computed_weights(path: Path) -> None:
+    """The convolution's weights are not constants; stopped by ``network``, which gives the reason."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[0, 1, 2, 3], keepdims=1),
+        helper.make_node("Mul", ["w", "mean"], ["computed"]),
+        helper.make_node("Conv", ["image", "computed"], ["c"], "dynamic"),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["scores"]),
+    ]
+    weights = {"w": np.ones((4, 3, 3, 3), np.float32)}
+    save(model_of(nodes, weights, [1, 3, SIZE, SIZE], [1, 4]), path)
+
+
+def only_depthwise(path: Path) -> None:
+    """Nothing in it can be reduced; stopped by ``reduce``."""
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["c"], "depthwise", group=3),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["scores"]),
+    ]
+    save(model_of(nodes, {"w": np.ones((3, 1, 3, 3), np.float32)}, [1, 3, SIZE, SIZE], [1, 3]), path)
+
+
+def nan_weights(path: Path) -> None:
+    """Poisons every statistic; stopped by ``load``, and by ``evaluate`` and ``golden`` where it comes out."""
+    _with_weight_value(path, np.nan)
+
+
+def infinite_weights(path: Path) -> None:
+    """Poisons every statistic; stopped like NaN."""
+    _with_weight_value(path, np.inf)
+
+
+def overflowing_weights(path: Path) -> None:
+    """Finite weights whose responses are infinite; stopped where the responses are looked at."""
+    model = network()
+    for index, scale in ((0, 1e30), (2, 1e30)):
+        tensor = model.graph.initializer[index]
+        array = numpy_helper.to_array(tensor) * np.float32(scale)
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    save(model, path)
+
+
+def hidden_overflow(path: Path) -> None:
+    """Infinite responses that a clip hides from the network's output; stopped where responses are sampled."""
+    model = network()
+    for index in (0, 2):
+        tensor = model.graph.initializer[index]
+        array = np.abs(numpy_helper.to_array(tensor)) * np.float32(1e30)
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(6), "six"))
+    model.graph.node[3].CopyFrom(helper.make_node("Clip", ["c2", "", "six"], ["r2"]))
+    save(model, path)
+
+
+def external_data_above(path: Path) -> None:
+    """Reads a file outside its folder through ``../``; stopped by ``load`` and by onnxruntime."""
+    _with_external_weight(path, "../secret.bin")
+
+
+def external_data_absolute(path: Path) -> None:
+    """Reads any file of the machine; stopped by ``load`` and by onnxruntime."""
+    _with_external_weight(path, "/etc/passwd")
+
+
+def external_data_in_constant(path: Path) -> None:
+    """The same, hidden in a Constant node; stopped by ``load``, which looks at every tensor."""
+    model = network()
+    tensor = model.graph.initializer[0]
+    constant = helper.make_node("Constant", [], ["w1"], value=_external(tensor, "../secret.bin"))
+    model.graph.initializer.remove(tensor)
+    model.graph.node.insert(0, constant)
+    save(model, path)
+
+
+def output_beyond_memory(path: Path) -> None:
+    """A few bytes that ask for 32 GiB or more; stopped by ``network``, and by the limit the CLI runs under."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    shape = np.array([1, 1, max(1 << 16, memory >> 16), 1 << 17], np.int64)
+    nodes = [
+        helper.make_node("ConstantOfShape", ["shape"], ["huge"]),
+        helper.make_node("Conv", ["image", "w"], ["c"], "conv", pads=[1, 1, 1, 1]),
+        helper.make_node("ReduceMax", ["huge"], ["largest"], keepdims=1),
+        helper.make_node("Add", ["c", "largest"], ["s"]),
+        helper.make_node("GlobalAveragePool", ["s"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["scores"]),
+    ]
+    weights = {"shape": shape, "w": np.ones((4, 3, 3, 3), np.float32)}
+    save(model_of(nodes, weights, [1, 3, SIZE, SIZE], [1, 4]), path)
+
+
+def two_inputs(path: Path) -> None:
+    """Attacks what feeds the network; stopped by ``session`` and ``network``."""
+    model = network()
+    model.graph.input.append(helper.make_tensor_value_info("second", TensorProto.FLOAT, [1]))
+    model.graph.node.append(helper.make_node("Identity", ["second"], ["copy"]))
+    model.graph.output.append(helper.make_tensor_value_info("copy", TensorProto.FLOAT, [1]))
+    save(model, path)
+
+
+def flat_input(path: Path) -> None:
+    """The input is no image; stopped by ``network`` and ``golden.require_fit``."""
+    nodes = [helper.make_node("Gemm", ["image", "w"], ["scores"], "gemm")]
+    save(model_of(nodes, {"w": np.ones((10, 4), np.float32)}, ["N", 10], ["N", 4]), path)
+
+
+def integer_input(path: Path) -> None:
+    """The input is no float image; stopped by ``golden.require_fit``."""
+    model = network()
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    model.graph.node[0].input[0] = "pixels"
+    model.graph.node.insert(0, helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT))
+    save(model, path)
+
+
+def five_channels(path: Path) -> None:
+    """The card promises three channels; stopped by ``golden.require_fit``."""
+    model = network()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 5
+    tensor = model.graph.initializer[0]
+    tensor.CopyFrom(numpy_helper.from_array(np.ones((8, 5, 3, 3), np.float32), "w1"))
+    save(model, path)
+
+
+def sequence_output(path: Path) -> None:
+    """The output is no tensor; stopped by ``golden.require_fit``."""
+    model = network()
+    model.graph.node.append(helper.make_node("SequenceConstruct", ["scores"], ["list"]))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_sequence_value_info("list", TensorProto.FLOAT, None))
+    save(model, path)
+
+
+def circle(path: Path) -> None:
+    """Two nodes that wait for each other; stopped by onnx's checker and by onnxruntime."""
+    model = network()
+    model.graph.node[0].input[0] = "r2"
+    save(model, path)
+
+
+def unknown_operator(path: Path) -> None:
+    """An operator nobody has; stopped by onnx's checker and by onnxruntime."""
+    model = network()
+    model.graph.node[1].op_type = "Obfuscate"
+    save(model, path)
+
+
+def future_opset(path: Path) -> None:
+    """An operator set of the future; stopped by onnx's checker and by onnxruntime."""
+    model = network()
+    model.opset_import[0].version = 999
+    save(model, path)
+
+
+def weights_cut_short(path: Path) -> None:
+    """A weight that claims more values than it holds; stopped by onnx's checker and by onnxruntime."""
+    model = network()
+    model.graph.initializer[2].raw_data = model.graph.initializer[2].raw_data[:100]
+    save(model, path)
+
+
+def boundless_weights(path: Path) -> None:
+    """A weight that claims 2^60 values; stopped by onnx's checker and by onnxruntime."""
+    model = network()
+    model.graph.initializer[2].dims[0] = 1 << 57
+    save(model, path)
+
+
+def unsuitable_channels(path: Path) -> None:
+    """A convolution on as many channels as it does not get; stopped by shape inference and onnxruntime."""
+    model = network()
+    tensor = model.graph.initializer[2]
+    tensor.CopyFrom(numpy_helper.from_array(np.ones((16, 5, 3, 3), np.float32), "w2"))
+    save(model, path)
+
+
+def malformed_card(path: Path) -> None:
+    """A card that is not JSON; stopped by ``model_card.parse_card``."""
+    model = network()
+    model.metadata_props[0].value = "{"
+    save(model, path)
+
+
+def deep_card(path: Path) -> None:
+    """A card nested so deeply that the JSON parser's stack runs out; stopped by ``model_card.parse_card``."""
+    model = network()
+    model.metadata_props[0].value = '{"input":' + "[" * 100_000
+    save(model, path)
+
+
+def card_of_other_size(path: Path) -> None:
+    """A card for another size than the network's; stopped by ``golden.require_fit`` and ``network``."""
+    model = network()
+    model.metadata_props[0].value = '{"input": {"size": [32, 32]}}'
+    save(model, path)
+
+
+def no_card(path: Path) -> None:
+    """Nobody says how to feed it; stopped by ``model_card.load_card``."""
+    model = network(size="side")
+    del model.metadata_props[:]
+    save(model, path)
+
+
+def _with_weight_value(path: Path, value: float) -> None:
+    model = network()
+    for tensor in model.graph.initializer:
+        if tensor.name == "w3":
+            array = numpy_helper.to_array(tensor).copy()
+            array[0, 0] = value
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    save(model, path)
+
+
+def _with_external_weight(path: Path, location: str) -> None:
+    model = network()
+    tensor = model.graph.initializer[0]
+    tensor.CopyFrom(_external(tensor, location))
+    (path.parent.parent / "secret.bin").write_bytes(bytes(8 * 3 * 3 * 3 * 4))
+    save(model, path)
+
+
+def _external(tensor: TensorProto, location: str) -> TensorProto:
+    external = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+    external.data_location = TensorProto.EXTERNAL
+    external.external_data.add(key="location", value=location)
+    return external
+
+
+def _all(code: int) -> dict[str, int]:
+    return dict.fromkeys(LOADERS, code)
+
+
+MODEL_ATTACKS = (
+    ModelAttack(missing_file, _all(2), "No such file"),
+    ModelAttack(folder, _all(2), "is a folder"),
+    ModelAttack(named_pipe, _all(2), "is not a file"),
+    ModelAttack(endless_device, _all(2), "is not a file"),
+    ModelAttack(link_to_itself, _all(2), "cannot read"),
+    ModelAttack(empty_file, _all(2), "is empty"),
+    ModelAttack(text_file, _all(2), "not an ONNX file"),
+    ModelAttack(web_page, _all(2), "not an ONNX file"),
+    ModelAttack(cut_short, _all(2), "cut short"),
+    ModelAttack(random_bytes, _all(2), "not an ONNX file"),
+    ModelAttack(other_protobuf, _all(2), "not an ONNX file"),
+    ModelAttack(no_nodes, {"inspect": 2, "reduce": 2, "card": 2}, "not an ONNX file"),
+    ModelAttack(no_convolution, {"inspect": 3, "reduce": 3}, "nothing to reduce"),
+    ModelAttack(computed_weights, {"inspect": 0, "reduce": 3}),
+    ModelAttack(only_depthwise, {"inspect": 0, "reduce": 3}),
+    ModelAttack(nan_weights, _all(3), "NaN"),
+    ModelAttack(infinite_weights, _all(3), "infinite"),
+    ModelAttack(overflowing_weights, {"reduce": 3, "evaluate": 3, "card": 3}, "infinite"),
+    ModelAttack(hidden_overflow, {"reduce": 3}, "infinite"),
+    ModelAttack(external_data_above, _all(3)),
+    ModelAttack(external_data_absolute, _all(3)),
+    ModelAttack(external_data_in_constant, _all(3)),
+    ModelAttack(two_inputs, _all(3), "2 inputs"),
+    ModelAttack(flat_input, _all(3), "image"),
+    ModelAttack(integer_input, {"reduce": 3, "evaluate": 3, "card": 3}, "float image"),
+    ModelAttack(five_channels, {"reduce": 2, "evaluate": 2, "card": 2}, "channels"),
+    ModelAttack(sequence_output, {"reduce": 3, "evaluate": 3, "card": 3}, "not numbers"),
+    ModelAttack(circle, _all(3)),
+    ModelAttack(unknown_operator, _all(3), "Obfuscate"),
+    ModelAttack(future_opset, {"reduce": 3, "evaluate": 3, "card": 3}),
+    ModelAttack(weights_cut_short, _all(3)),
+    ModelAttack(boundless_weights, _all(3)),
+    ModelAttack(unsuitable_channels, _all(3)),
+    ModelAttack(malformed_card, _all(2), "JSON"),
+    ModelAttack(deep_card, _all(2), "JSON"),
+    ModelAttack(card_of_other_size, _all(2), "32"),
+    ModelAttack(no_card, _all(2)),
+)
