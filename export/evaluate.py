@@ -1,7 +1,6 @@
 """How well networks do on a folder of images: accuracy where labelled, and agreement with the first."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,27 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError, ModelRefusedError
-from edge_runtime.golden import golden_frame, require_fit
-from edge_runtime.model_card import InputSpec, ModelCard
+from edge_runtime.golden import golden_frame
 from edge_runtime.preprocess import Preprocessor, Tensor
-from edge_runtime.session import Network, open_network
+from export.contestants import Contestant, Feed, class_indices, open_contestant
+from export.detection import DetectorEvaluation, evaluate_detectors
 from export.images import DecodedImage, ImageFolder, ImageReader, find_images
+from export.padding import SquarePadding
+from export.progress import Progress, silent
 
 Scores = NDArray[np.float64]
-OnImage = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A network to be evaluated, and how to feed it.
-
-    Attributes:
-        network: The loaded network.
-        card: Its model card.
-    """
-
-    network: Network
-    card: ModelCard
 
 
 @dataclass(frozen=True)
@@ -98,55 +85,53 @@ def evaluate(
     images: Path,
     threads: int | None = None,
     card: Path | None = None,
-    on_image: OnImage | None = None,
-) -> Evaluation:
+    *,
+    progress: Progress = silent,
+    padding: SquarePadding | None = None,
+) -> Evaluation | DetectorEvaluation:
     """Evaluate networks side by side.
 
     Args:
         models: ONNX files of the same task; the first is what the others are compared with.
-        images: A folder of images, with a subfolder for each class if it is labelled.
+        images: A folder of images, with a subfolder for each class if it is labelled; for detectors also one
+            with ``images`` and ``labels`` in it.
         threads: Threads within one inference; all processors if None.
         card: A model card that takes the place of each network's own.
-        on_image: Called with the number of images done and the number in all.
+        progress: Told after each image.
+        padding: Pads every image first.
 
     Raises:
         InputError: A file, the folder or a card is bad, or they do not fit each other.
         ModelRefusedError: A network cannot run, or does not give one finite score for each class.
     """
     folder = find_images(images)
-    contestants = [_contestant(path, threads, card) for path in models]
+    contestants = [open_contestant(path, threads, card) for path in models]
     tasks = {contestant.card.task for contestant in contestants}
     if len(tasks) > 1:
         raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")
     if tasks == {"detect"}:
-        return evaluate_detector(contestants, folder, on_image)
-    return evaluate_classifier(contestants, folder, on_image)
-
-
-def evaluate_detector(
-    contestants: Sequence[Contestant], folder: ImageFolder, on_image: OnImage | None = None
-) -> Evaluation:
-    """Detectors are not evaluated: raises ``InputError``."""
-    del folder, on_image
-    raise InputError(f"{contestants[0].network.path} is a detector; only classifiers can be evaluated")
+        return evaluate_detectors(contestants, folder, padding, progress)
+    return evaluate_classifier(contestants, folder, padding, progress)
 
 
 def evaluate_classifier(
-    contestants: Sequence[Contestant], folder: ImageFolder, on_image: OnImage | None = None
+    contestants: Sequence[Contestant],
+    folder: ImageFolder,
+    padding: SquarePadding | None = None,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Top-1, top-5 and agreement of classifiers: see ``evaluate``."""
     classes = _common_class_count(contestants)
     truth = class_indices(folder, contestants[0].card, classes) if folder.labelled else {}
     tallies = [_Tally() for _ in contestants]
-    reader = ImageReader(folder.files)
-    feed = _Feed(contestants)
+    reader = ImageReader(folder.files, padding)
+    feed = Feed(contestants)
     for done, image in enumerate(reader, start=1):
         expected = truth.get(image.file.class_name or "")
         scores = [_scores(contestant, tensor, image) for contestant, tensor in feed(image)]
         for tally, own in zip(tallies, scores, strict=True):
             tally.add(own, scores[0], expected)
-        if on_image is not None:
-            on_image(done + len(reader.skipped), len(folder.files))
+        progress("evaluating", done + len(reader.skipped), len(folder.files))
     return Evaluation(
         folder=folder.root,
         images=tallies[0].images,
@@ -155,35 +140,6 @@ def evaluate_classifier(
             tally.score(contestant.network.path, labelled=folder.labelled)
             for tally, contestant in zip(tallies, contestants, strict=True)
         ),
-    )
-
-
-def class_indices(folder: ImageFolder, card: ModelCard, classes: int) -> Mapping[str, int]:
-    """Which class of the network each class folder stands for.
-
-    By the card's labels where every folder's name is one; else by the folders' sorted order, where there are
-    as many folders as classes.
-
-    Raises:
-        InputError: Neither holds.
-    """
-    names = folder.class_names
-    labels = card.labels or {}
-    index_of = {label: index for index, label in labels.items() if index < classes}
-    if all(name in index_of for name in names):
-        uses = Counter(labels.values())
-        ambiguous = next((name for name in names if uses[name] > 1), None)
-        if ambiguous is not None:
-            raise InputError(
-                f"label {ambiguous!r} names {uses[ambiguous]} classes of the model card; make them differ"
-            )
-        return {name: index_of[name] for name in names}
-    if len(names) == classes:
-        return {name: index for index, name in enumerate(names)}
-    unknown = next(name for name in names if name not in index_of)
-    raise InputError(
-        f"cannot tell which class the folder {folder.root / unknown} is: it is no label of the model card, "
-        f"and there are {len(names)} class folders for {classes} classes"
     )
 
 
@@ -220,27 +176,6 @@ class _Tally:
             top5_percent=percent(self.top5) if labelled else None,
             agreement_percent=percent(self.agreements),
         )
-
-
-class _Feed:
-    """Prepares each image once for all networks that want it alike."""
-
-    def __init__(self, contestants: Sequence[Contestant]) -> None:
-        self._contestants = contestants
-        self._preprocessors = {c.card.input: Preprocessor(c.card.input) for c in contestants}
-
-    def __call__(self, image: DecodedImage) -> list[tuple[Contestant, Tensor]]:
-        tensors: dict[InputSpec, Tensor] = {
-            spec: preprocessor(image.pixels) for spec, preprocessor in self._preprocessors.items()
-        }
-        return [(contestant, tensors[contestant.card.input]) for contestant in self._contestants]
-
-
-def _contestant(path: Path, threads: int | None, card: Path | None) -> Contestant:
-    network = open_network(path, threads)
-    contestant = Contestant(network, network.card(card))
-    require_fit(network, contestant.card)
-    return contestant
 
 
 def _common_class_count(contestants: Sequence[Contestant]) -> int:

@@ -11,6 +11,7 @@ from edge_runtime.errors import InputError
 from edge_runtime.image_file import EXTENSIONS, is_image_name, read_image
 from edge_runtime.model_card import InputSpec
 from edge_runtime.preprocess import Image, Preprocessor, Tensor
+from export.padding import SquarePadding
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,9 @@ class ImageReader:
         alike: Whether the last iteration gave two pictures or more, all of the same pixels.
     """
 
-    def __init__(self, files: Sequence[ImageFile]) -> None:
+    def __init__(self, files: Sequence[ImageFile], padding: SquarePadding | None = None) -> None:
         self.files = tuple(files)
+        self._padding = padding
         self.skipped: list[Path] = []
         self.alike = False
 
@@ -118,6 +120,8 @@ class ImageReader:
             except InputError:
                 self.skipped.append(file.path)
                 continue
+            if self._padding is not None:
+                pixels = self._padding(pixels)
             if first is None:
                 first = pixels
             elif not differs:

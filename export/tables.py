@@ -120,16 +120,15 @@ def _detection_table(evaluation: DetectorEvaluation) -> Table:
     table = _table(f"{evaluation.images} images of {printable(str(evaluation.folder))}")
     table.add_column("Network", overflow="fold")
     first = evaluation.scores[0]
-    names = ("mAP50", "mAP") if first.map is not None else ()
-    names += ("Right class",) if first.right_class_percent is not None else ()
-    for name in (*names, "Agreement with the first"):
+    precisions = ("mAP50", "mAP") if first.map is not None else ()
+    right_class = ("Right class",) if first.right_class_percent is not None else ()
+    for name in (*precisions, *right_class, "Agreement with the first"):
         table.add_column(name, justify="right")
     for score in evaluation.scores:
-        precisions = [f"{value:.3f}" for value in (score.map50, score.map) if value is not None]
-        percents = [
-            _percent(v) for v in (score.right_class_percent, score.agreement_percent) if v is not None
-        ]
-        table.add_row(printable(str(score.model)), *precisions, *percents)
+        values = [f"{value:.3f}" for value in (score.map50, score.map) if value is not None]
+        percents = (score.right_class_percent, score.agreement_percent)
+        values += [_percent(value) for value in percents if value is not None]
+        table.add_row(printable(str(score.model)), *values)
     return table
 
 
