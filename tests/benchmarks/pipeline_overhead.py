@@ -2,25 +2,31 @@
 
     python tests/benchmarks/pipeline_overhead.py MODEL --images DIR [--threads N] [--rounds R] [--frames F]
 
-Three loops over the same frames, alternated in rounds whose order turns: *bare* runs prepared tensors, *again*
-is the same loop once more (how far two equal loops differ is the noise), *pipeline* takes the decoded frames
-through preprocessing, the same network and postprocessing. The figures are medians over all frames; the spread
-is that of the rounds' medians.
+Three loops over the same frames: *bare* runs prepared tensors, *again* is the same loop once more (how far two
+equal loops differ is the noise), *pipeline* takes the decoded frames through preprocessing, the same network and
+postprocessing. They take turns frame by frame, in an order that rotates, so that a disturbance meets all three;
+the overhead is the median over frames of the difference to *bare* on the same frame, and its spread that of the
+rounds' medians. Wall time is what a user waits; processor time of the whole process is steadier where other
+programs run.
 """
 
 import argparse
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.frames.base import Frame
 from edge_runtime.frames.folder import FolderSource
 from edge_runtime.pipeline import Pipeline
 from edge_runtime.preprocess import Preprocessor
 from edge_runtime.session import default_threads, onnxruntime_version, open_network
+
+Costs = NDArray[np.float64]
 
 
 class Decoded:
@@ -57,43 +63,40 @@ def main() -> None:
         "pipeline": lambda: iter(Pipeline(Decoded(frames), network, card)),
         "again": bare,
     }
-    names = list(loops)
-    times: dict[str, list[list[float]]] = {name: [] for name in names}
-    for number in range(-1, arguments.rounds):
-        for name in names[number % 3 :] + names[: number % 3]:
-            measured = _interval_ms(loops[name]())
-            if number >= 0:  # the first round warms up
-                times[name].append(measured)
-    _print(arguments, len(frames), times)
+    rounds = [_round(loops, len(frames), turn=number) for number in range(-1, arguments.rounds)]
+    _print(arguments, len(frames), dict(zip(loops, np.stack(rounds[1:]).transpose(1, 3, 0, 2), strict=True)))
 
 
-def _interval_ms(results: Iterator[object]) -> list[float]:
-    """Milliseconds from each result to the next."""
-    stamps = [time.perf_counter_ns()]
-    stamps.extend(time.perf_counter_ns() for _ in results)
-    return (np.diff(stamps) / 1e6).tolist()
+def _round(loops: dict[str, Callable[[], Iterator[object]]], frames: int, turn: int) -> Costs:
+    """One pass of every loop over all frames: (loop, frame, wall and processor) in milliseconds."""
+    running = [start() for start in loops.values()]
+    costs = np.empty((len(running), frames, 2))
+    for frame in range(frames):
+        for position in range(len(running)):
+            loop = (position + frame + turn) % len(running)
+            before = np.array([time.perf_counter_ns(), time.process_time_ns()])
+            next(running[loop])
+            costs[loop, frame] = np.array([time.perf_counter_ns(), time.process_time_ns()]) - before
+    return costs / 1e6
 
 
-def _print(arguments: argparse.Namespace, frames: int, times: dict[str, list[list[float]]]) -> None:
+def _print(arguments: argparse.Namespace, frames: int, costs: dict[str, Costs]) -> None:
+    """Print medians and overheads; each loop's costs are (wall and processor, round, frame)."""
     threads = arguments.threads or default_threads()
     print(
         f"{arguments.model.name}: {threads} threads, {frames} frames x {arguments.rounds} rounds, "
-        f"onnxruntime {onnxruntime_version()}, {_cpu()}"
+        f"onnxruntime {onnxruntime_version()}, {_cpu()}, load {os.getloadavg()[0]:.1f}"
     )
-    base = float(np.median(np.concatenate(times["bare"])))
-    for name, rounds in times.items():
-        median = float(np.median(np.concatenate(rounds)))
-        of_rounds = [float(np.median(values)) for values in rounds]
-        print(
-            f"{name:9} median {median:8.3f} ms (rounds {min(of_rounds):.3f} to {max(of_rounds):.3f}), "
-            f"{median - base:+.3f} ms, {100 * (median / base - 1):+.2f} %"
-        )
-    by_round = [np.median(p) - np.median(b) for p, b in zip(times["pipeline"], times["bare"], strict=True)]
-    overhead = float(np.median(by_round))
-    print(
-        f"overhead, median over rounds: {overhead:.3f} ms a frame, {100 * overhead / base:.2f} % "
-        f"(rounds {min(by_round):.3f} to {max(by_round):.3f} ms)"
-    )
+    for number, clock in enumerate(("wall", "processor")):
+        base = costs["bare"][number]
+        print(f"{clock} time: bare {np.median(base):.3f} ms a frame")
+        for name in ("again", "pipeline"):
+            extra = costs[name][number] - base
+            by_round = np.median(extra, axis=1)
+            print(
+                f"  {name:9}{np.median(extra):+8.3f} ms, {100 * np.median(extra) / np.median(base):+6.2f} % "
+                f"(rounds {by_round.min():+.3f} to {by_round.max():+.3f} ms)"
+            )
 
 
 def _arguments() -> argparse.Namespace:
