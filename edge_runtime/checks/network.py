@@ -59,8 +59,6 @@ def golden(machine: Machine) -> Finding:
             f"the network answers wrongly on this machine (off by {error})",
             "try another release of onnxruntime, and do not use this one with this network",
         )
-    if found.get("input_shape", [1])[:1] not in ([1], ["1"]) and isinstance(found["input_shape"][0], int):
-        return warning("the network takes several frames at once", "export it for a batch of 1")
     return ok(f"the network answers as where it was made (off by {error:.1e} of its largest value)")
 
 
@@ -70,9 +68,9 @@ def static_shapes(machine: Machine) -> Finding:
     if not isinstance(found.get("static"), bool):
         return not_applicable("no network ran")
     if found["static"]:
-        return ok(f"all shapes are fixed, input {_times(found.get('input_shape'))}")
-    detail = f"the network leaves sizes open (input {_times(found.get('input_shape'))}), so memory may grow"
-    return warning(detail, "export it with fixed sizes and a batch of 1")
+        return ok(f"every frame has the same shape, {_times(found.get('input_shape'))}")
+    detail = f"the network leaves the size open ({_times(found.get('input_shape'))}), so memory may grow"
+    return warning(detail, "export it with a fixed height and width")
 
 
 def idle_threads(machine: Machine) -> Finding:

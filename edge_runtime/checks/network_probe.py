@@ -94,11 +94,11 @@ class _FastSource:
 
 
 def _shapes(network: Network) -> dict[str, object]:
-    inputs, outputs = network.session.get_inputs(), network.session.get_outputs()
-    shapes = [value.shape for value in (*inputs, *outputs)]
+    """The input's shape, and whether its size is fixed; an open batch is always run with 1."""
+    shape = network.session.get_inputs()[0].shape
     return {
-        "input_shape": [side if isinstance(side, int) else str(side) for side in inputs[0].shape],
-        "static": all(isinstance(side, int) for shape in shapes for side in shape),
+        "input_shape": [side if isinstance(side, int) else str(side) for side in shape],
+        "static": all(isinstance(side, int) for side in shape[2:]),
     }
 
 
