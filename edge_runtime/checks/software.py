@@ -180,8 +180,9 @@ def _own_builds(machine: Machine) -> list[str]:
 
 
 def _upstream(version: str) -> str:
-    """A distribution's version without its epoch and its own revision: ``1:1.24.2-1`` is 1.24.2."""
-    return version.partition(":")[2].partition("-")[0] if ":" in version else version.partition("-")[0]
+    """A distribution's version as pip writes it: ``1:2.2.4+ds-1`` is 2.2.4."""
+    found = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
+    return found.group(1) if found else ""
 
 
 def _release(version: str) -> tuple[int, ...]:

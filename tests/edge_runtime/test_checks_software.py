@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_runtime.machines import UNIT, Pain, fails, package, put, remove, runs, wheel
+from edge_runtime import doctor
+from tests.edge_runtime.machines import UNIT, Pain, build, fails, package, put, remove, runs, wheel
 
 VENV = "opt/pi-infer/venv/pyvenv.cfg"
 TELEMETRY = "home/pi/.cache/Microsoft/DeveloperTools/.onnxruntime/onnxruntime.db"
@@ -61,6 +62,11 @@ PAINS = [
 @pytest.mark.parametrize("pain", PAINS, ids=str)
 def test_what_is_wrong_with_the_software_is_found(tmp_path: Path, pain: Pain) -> None:
     pain.assert_found(tmp_path)
+
+
+def test_the_remedy_names_the_version_as_pip_writes_it(tmp_path: Path) -> None:
+    fake = build(tmp_path, "pi5", "trixie").wheel("numpy", "1.26.4")
+    assert "pip install 'numpy==2.2.4'" in doctor.examine(fake.machine())["numpy"].remedy
 
 
 def test_the_windowed_opencv_alone_is_a_warning_on_a_pi(tmp_path: Path) -> None:
