@@ -2,12 +2,12 @@
 
     python tests/benchmarks/pipeline_overhead.py MODEL --images DIR [--threads N] [--rounds R] [--frames F]
 
-Three loops over the same frames: *bare* runs prepared tensors, *again* is the same loop once more (how far two
-equal loops differ is the noise), *pipeline* takes the decoded frames through preprocessing, the same network and
-postprocessing. They take turns frame by frame, in an order that rotates, so that a disturbance meets all three;
-the overhead is the median over frames of the difference to *bare* on the same frame, and its spread that of the
-rounds' medians. Wall time is what a user waits; processor time of the whole process is steadier where other
-programs run.
+Three loops over the same frames: *bare* runs prepared tensors, *again* is the same loop once more (how far
+two equal loops differ is the noise), *pipeline* takes the decoded frames through preprocessing, the same
+network and postprocessing. They take turns frame by frame, in an order that rotates, so that a disturbance
+meets all of them; the overhead is the median over frames of the difference to *bare* on the same frame, and
+its spread that of the rounds' medians. Wall time is what a user waits; processor time of the whole process
+is steadier where other programs run.
 """
 
 import argparse
