@@ -51,20 +51,29 @@ def nms(boxes: Floats, scores: Floats, classes: Indices, iou_threshold: float, l
     Returns:
         Indices of the boxes kept, best first.
     """
-    left = np.argsort(-scores, kind="stable")
-    size = areas(boxes)
+    order = np.argsort(-scores, kind="stable")
+    columns = np.vstack([boxes[order].T, areas(boxes)[order], classes[order]], dtype=np.float32)
     kept: list[np.intp] = []
-    while left.size and len(kept) < limit:
-        best, left = left[0], left[1:]
-        kept.append(best)
-        others = boxes[left]
-        sides = np.minimum(others[:, 2:], boxes[best, 2:]) - np.maximum(others[:, :2], boxes[best, :2])
-        np.maximum(sides, 0, out=sides)
-        common = sides[:, 0] * sides[:, 1]
-        # Without the division, empty boxes need no special case.
-        overlapping = common > iou_threshold * (size[left] + size[best] - common)
-        left = left[~(overlapping & (classes[left] == classes[best]))]
+    while order.size and len(kept) < limit:
+        kept.append(order[0])
+        stays = ~_suppressed(columns[:, 1:], columns[:, 0], iou_threshold)
+        order, columns = order[1:], columns[:, 1:]
+        if not stays.all():
+            order, columns = order[stays], columns[:, stays]
     return np.array(kept, np.intp)
+
+
+def _suppressed(columns: Floats, best: Floats, iou_threshold: float) -> NDArray[np.bool_]:
+    """Which of (6, N) columns left, top, right, bottom, area, class overlap the (6,) best one of their class.
+
+    One row of memory per quantity is several times faster than one per box; and without the division, empty
+    boxes need no special case.
+    """
+    width = np.minimum(columns[2], best[2]) - np.maximum(columns[0], best[0])
+    height = np.minimum(columns[3], best[3]) - np.maximum(columns[1], best[1])
+    common = np.maximum(width, 0) * np.maximum(height, 0)
+    too_much = common > iou_threshold * (columns[4] + best[4] - common)
+    return too_much & (columns[5] == best[5])  # type: ignore[no-any-return]
 
 
 def to_frame(boxes: Floats, placement: Placement, image_shape: tuple[int, int]) -> Floats:

@@ -88,20 +88,29 @@ def read_thresholds(decoder: Mapping[str, Any], default: Thresholds) -> Threshol
 
 
 def pick(scores: Floats, thresholds: Thresholds) -> tuple[Indices, Indices]:
-    """Rows and classes that score enough.
+    """Rows and classes that score enough, the best of them where they are too many.
 
     Args:
         scores: (N, classes); any memory order.
-        thresholds: ``score`` and ``every_class`` are used.
+        thresholds: ``score``, ``candidates`` and ``every_class`` are used.
 
     Returns:
         Row and class of each candidate.
     """
     if thresholds.every_class:
         rows, classes = np.nonzero(scores > thresholds.score)
-        return rows, classes
-    rows = np.flatnonzero(scores.max(axis=1) > thresholds.score)
+        best = _best(scores[rows, classes], thresholds.candidates)
+        return rows[best], classes[best]
+    highest = scores.max(axis=1)
+    rows = np.flatnonzero(highest > thresholds.score)
+    rows = rows[_best(highest[rows], thresholds.candidates)]
     return rows, scores[rows].argmax(axis=1)
+
+
+def _best(scores: Floats, limit: int) -> Indices:
+    if len(scores) <= limit:
+        return np.arange(len(scores))
+    return np.argsort(-scores, kind="stable")[:limit]
 
 
 def require_shape(fits: bool, outputs: Outputs, expected: str) -> None:  # noqa: FBT001

@@ -88,20 +88,27 @@ class Detector:
             ModelRefusedError: The outputs' shapes are not those of the card's decoder.
         """
         if not all_finite(outputs):
-            return self._detections(np.zeros((0, 4), np.float32), _NOTHING, valid=False)
+            return self._detections(_NOTHING, valid=False)
         thresholds = self.thresholds
         with np.errstate(over="ignore"):
-            found = _best(self.head.decode(outputs, thresholds), thresholds.candidates)
-        if not self.head.suppressed:
-            kept = nms(found.boxes, found.scores, found.classes, thresholds.iou, thresholds.max_detections)
-            found = _take(found, kept)
-        boxes = to_frame(found.boxes, placement, image_shape)
-        inside = np.flatnonzero(areas(boxes) > 0)[: thresholds.max_detections]
-        return self._detections(boxes[inside], _take(found, inside), valid=True)
+            found = self.head.decode(outputs, thresholds)
+        boxes = np.clip(found.boxes, -_FAR_OUTSIDE, _FAR_OUTSIDE)  # so that no area overflows
+        in_frame = to_frame(boxes, placement, image_shape)
+        inside = np.flatnonzero(areas(in_frame) > 0)
+        kept = inside[self._suppress(boxes[inside], found.scores[inside], found.classes[inside])]
+        return self._detections(
+            Candidates(in_frame[kept], found.scores[kept], found.classes[kept]), valid=True
+        )
 
-    def _detections(self, boxes: Floats, found: Candidates, *, valid: bool) -> Detections:
+    def _suppress(self, boxes: Floats, scores: Floats, classes: Indices) -> Indices:
+        limit = self.thresholds.max_detections
+        if self.head.suppressed:
+            return np.argsort(-scores, kind="stable")[:limit]
+        return nms(boxes, scores, classes, self.thresholds.iou, limit)
+
+    def _detections(self, found: Candidates, *, valid: bool) -> Detections:
         labels = tuple(self.label(int(index)) for index in found.classes)
-        return Detections(boxes, found.scores, found.classes, labels, valid)
+        return Detections(found.boxes, found.scores, found.classes, labels, valid)
 
 
 _NOTHING = Candidates(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.intp))
@@ -137,13 +144,3 @@ def all_finite(outputs: Sequence[NDArray[np.float32]]) -> bool:
     """Whether no output holds NaN or infinity (or values so large that their sum is not finite)."""
     with np.errstate(over="ignore", invalid="ignore"):
         return all(bool(np.isfinite(np.sum(output, dtype=np.float32))) for output in outputs)
-
-
-def _best(found: Candidates, limit: int) -> Candidates:
-    order = np.argsort(-found.scores, kind="stable")[:limit]
-    bounded = np.clip(found.boxes, -_FAR_OUTSIDE, _FAR_OUTSIDE)  # so that no area overflows
-    return _take(Candidates(bounded, found.scores, found.classes), order)
-
-
-def _take(found: Candidates, indices: Indices) -> Candidates:
-    return Candidates(found.boxes[indices], found.scores[indices], found.classes[indices])
