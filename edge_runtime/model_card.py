@@ -6,6 +6,7 @@ carries none; ``pi-export card`` writes one into the other.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ METADATA_KEY = "pi_infer.card"
 RESIZES = ("warp", "letterbox", "crop")
 COLOURS = ("RGB", "BGR", "GRAY")
 INTERPOLATIONS = ("auto", "nearest", "bilinear", "bicubic", "area")
+MAX_CLASSES = 1_000_000
 TASKS = ("classify", "detect", "raw")
 
 
@@ -180,6 +182,10 @@ def _input_spec(fields: Mapping[str, Any]) -> InputSpec:
         raise ValueError(f"input.size {list(spec.size)} must be between 1 and 8192")
     if 0.0 in spec.std:
         raise ValueError("input.std must not be zero")
+    if not all(math.isfinite(value) for value in (spec.scale, *spec.mean, *spec.std)):
+        raise ValueError("input.scale, input.mean and input.std must be finite")
+    if not 0 <= spec.pad <= 255:
+        raise ValueError(f"input.pad is {spec.pad}; it must be a grey value from 0 to 255")
     return spec
 
 
@@ -206,8 +212,12 @@ def _labels(value: Any) -> dict[int, str] | None:
         found = re.search(r"\{.*\}", value, re.DOTALL)
         return _labels(json.loads(found.group())) if found else None
     if isinstance(value, int):
+        if not 1 <= value <= MAX_CLASSES:
+            raise ValueError(f"labels is {value}; a count must be between 1 and {MAX_CLASSES}")
         return {index: str(index) for index in range(value)}
     if isinstance(value, list):
+        if not all(isinstance(name, str | int) for name in value):
+            raise ValueError("labels must be names")
         return {index: str(name) for index, name in enumerate(value)}
     pairs = ((key, name) if str(key).isdigit() else (name, key) for key, name in dict(value).items())
     return {int(index): str(name) for index, name in pairs}

@@ -294,7 +294,10 @@ def _show(table: "RenderableType") -> None:
     from rich.console import Console  # noqa: PLC0415
 
     width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
-    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+    console = Console(width=width, markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        console.print(table)
+    print(captured.get(), end="")  # rich would hide from us that the reader of our output went away
 
 
 def _warn_of_skipped(skipped: Sequence[Path]) -> None:
@@ -305,6 +308,10 @@ def _warn_of_skipped(skipped: Sequence[Path]) -> None:
 
 
 def _report(error: Exception) -> int:
+    if isinstance(error, OSError):
+        error = InputError(f"{error.filename or 'reading or writing'}: {error.strerror or error}")
+    if isinstance(error, MemoryError):
+        error = PiInferError("there is not enough memory; use fewer images or a smaller input")
     known = isinstance(error, PiInferError)
     _print_line("error", str(error) if known else f"{type(error).__name__}: {error} (--debug shows where)")
     return error.exit_code if isinstance(error, PiInferError) else 1

@@ -96,14 +96,12 @@ class ImageReader:
 
     Attributes:
         skipped: The unreadable ones met by the last iteration.
-        alike: Whether the last iteration gave two pictures or more, all of the same pixels.
     """
 
     def __init__(self, files: Sequence[ImageFile], padding: SquarePadding | None = None) -> None:
         self.files = tuple(files)
         self._padding = padding
         self.skipped: list[Path] = []
-        self.alike = False
 
     def __iter__(self) -> Iterator[DecodedImage]:
         """Decoded pictures, unreadable ones left out.
@@ -111,9 +109,8 @@ class ImageReader:
         Raises:
             InputError: Not one of them can be read.
         """
-        self.skipped, self.alike = [], False
-        first: Image | None = None
-        differs = False
+        self.skipped = []
+        readable = False
         for file in self.files:
             try:
                 pixels = read_image(file.path)
@@ -122,13 +119,9 @@ class ImageReader:
                 continue
             if self._padding is not None:
                 pixels = self._padding(pixels)
-            if first is None:
-                first = pixels
-            elif not differs:
-                differs = not np.array_equal(first, pixels)
-                self.alike = not differs
+            readable = True
             yield DecodedImage(file, pixels)
-        if first is None:
+        if not readable:
             raise InputError(f"none of the {len(self.files)} images can be read, {self._example()}")
 
     def _example(self) -> str:

@@ -123,11 +123,18 @@ def _require_sense(request: ReduceRequest, card: ModelCard) -> None:
 
 
 def _tensors(reader: ImageReader, spec: InputSpec, progress: Progress) -> Iterator[Tensor]:
+    """The network's inputs. Raises ``InputError`` at their end if all were the same."""
+    first: Tensor | None = None
+    alike = False
     for done, image in enumerate(prepare(reader, spec), start=1):
         progress("reading images", done + len(reader.skipped), len(reader.files))
+        if first is None:
+            first = image.tensor.copy()
+        else:
+            alike = (alike or done == 2) and np.array_equal(first, image.tensor)
         yield image.tensor
-    if reader.alike:
-        raise InputError(f"all {len(reader.files)} images are the same; calibration needs different ones")
+    if alike:
+        raise InputError("all calibration images are the same to the network; give different ones")
 
 
 def _provenance(request: ReduceRequest, card: ModelCard, reduction: Reduction) -> dict[str, Any]:

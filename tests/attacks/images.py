@@ -25,7 +25,7 @@ def labelled_images(folder: Path, classes: int, count: int = 6) -> None:
 
 
 def images_all_alike(folder: Path, count: int = 12) -> None:
-    """No variance at all; stopped by ``images.ImageReader.alike``."""
+    """No variance at all; stopped by ``reduce_file``."""
     good_images(folder, 1)
     for index in range(1, count):
         (folder / f"{index:03d}.png").write_bytes((folder / "000.png").read_bytes())

@@ -1,24 +1,17 @@
-"""Makers of hostile ONNX files: each says what it attacks; ``MODEL_ATTACKS`` says what must come of it.
-
-``write_network`` makes the harmless network that most of them are a corruption of.
-"""
+"""Makers of hostile networks: each says what it attacks; ``MODEL_ATTACKS`` says what must come of it."""
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.model_card import METADATA_KEY
+from tests.attacks import broken_files
+from tests.attacks.networks import SIZE, model_of, network, save
 
-SIZE = 16
-CLASSES = 4
-CARD = f'{{"input": {{"size": [{SIZE}, {SIZE}], "scale": 0.01}}}}'
 LOADERS = ("inspect", "reduce", "evaluate", "card")
-READERS = ("inspect", "reduce")
 
 
 @dataclass(frozen=True)
@@ -34,130 +27,6 @@ class ModelAttack:
     make: Callable[[Path], None]
     codes: Mapping[str, int]
     says: str = ""
-    name: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.make.__name__)
-
-
-def write_network(path: Path, seed: int = 0, size: int = SIZE) -> None:
-    """A classifier of two 3x3 convolutions and four classes, its card inside."""
-    save(network(seed, size), path)
-
-
-def network(seed: int = 0, size: int | str = SIZE) -> onnx.ModelProto:
-    """The network of ``write_network``; ``size`` may be a name, for a free one."""
-    random = np.random.default_rng(seed)
-    shapes = {
-        "w1": (8, 3, 3, 3),
-        "b1": (8,),
-        "w2": (16, 8, 3, 3),
-        "b2": (16,),
-        "w3": (CLASSES, 16),
-        "b3": (CLASSES,),
-    }
-    weights = {name: random.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
-    nodes = [
-        helper.make_node("Conv", ["image", "w1", "b1"], ["c1"], "first", pads=[1, 1, 1, 1]),
-        helper.make_node("Relu", ["c1"], ["r1"], "relu1"),
-        helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], "second", pads=[1, 1, 1, 1]),
-        helper.make_node("Relu", ["c2"], ["r2"], "relu2"),
-        helper.make_node("GlobalAveragePool", ["r2"], ["p"], "pool"),
-        helper.make_node("Flatten", ["p"], ["f"], "flatten"),
-        helper.make_node("Gemm", ["f", "w3", "b3"], ["scores"], "classifier", transB=1),
-    ]
-    return model_of(nodes, weights, ["N", 3, size, size], ["N", CLASSES])
-
-
-def model_of(
-    nodes: list[onnx.NodeProto],
-    weights: Mapping[str, np.ndarray],
-    input_shape: list[int | str],
-    output_shape: list[int | str] | None,
-) -> onnx.ModelProto:
-    """A model from ``image`` to ``scores`` of these nodes, with a card."""
-    graph = helper.make_graph(
-        nodes,
-        "attack",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, input_shape)],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, output_shape)],
-        [numpy_helper.from_array(array, name) for name, array in weights.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    model.metadata_props.add(key=METADATA_KEY, value=CARD)
-    return model
-
-
-def save(model: onnx.ModelProto, path: Path) -> None:
-    path.write_bytes(model.SerializeToString())
-
-
-# Files that are no networks: every command opens them and must say so.
-
-
-def missing_file(path: Path) -> None:
-    """Attacks opening; stopped by ``session.require_model_file``."""
-
-
-def folder(path: Path) -> None:
-    """Attacks opening; stopped by ``session.require_model_file``."""
-    path.mkdir()
-
-
-def named_pipe(path: Path) -> None:
-    """Would hang whoever opens it; stopped by ``session.require_model_file``."""
-    os.mkfifo(path)
-
-
-def endless_device(path: Path) -> None:
-    """Never ends when read; stopped by ``session.require_model_file``."""
-    path.symlink_to("/dev/zero")
-
-
-def link_to_itself(path: Path) -> None:
-    """Attacks opening; stopped by ``session.require_model_file``."""
-    path.symlink_to(path.name)
-
-
-def empty_file(path: Path) -> None:
-    """Parses as a protobuf message without fields; stopped by ``session.require_model_file``."""
-    path.write_bytes(b"")
-
-
-def text_file(path: Path) -> None:
-    """A text under the name of a network; stopped by the protobuf parser."""
-    path.write_text("This is not a network.\n" * 20)
-
-
-def web_page(path: Path) -> None:
-    """What a failed download leaves; stopped by the protobuf parser."""
-    path.write_text("<!DOCTYPE html><html><body>404</body></html>")
-
-
-def cut_short(path: Path) -> None:
-    """A copy that stopped half way; stopped by the protobuf parser."""
-    data = network().SerializeToString()
-    path.write_bytes(data[: len(data) // 2])
-
-
-def random_bytes(path: Path) -> None:
-    """Garbage; stopped by the protobuf parser."""
-    path.write_bytes(np.random.default_rng(0).bytes(4096))
-
-
-def other_protobuf(path: Path) -> None:
-    """A valid protobuf message that is no model; stopped by ``load.read_proto`` and onnxruntime."""
-    path.write_bytes(helper.make_tensor("x", TensorProto.FLOAT, [2], [1.0, 2.0]).SerializeToString())
-
-
-def no_nodes(path: Path) -> None:
-    """A model without a single node; stopped by ``load.read_proto``."""
-    model = network()
-    del model.graph.node[:]
-    save(model, path)
-
-
-# Networks that are ONNX but cannot be reduced, or must not be trusted.
 
 
 def no_convolution(path: Path) -> None:
@@ -245,7 +114,7 @@ def external_data_in_constant(path: Path) -> None:
 
 
 def output_beyond_memory(path: Path) -> None:
-    """A few bytes that ask for 32 GiB or more; stopped by ``network``, and by the limit the CLI runs under."""
+    """A few bytes that ask for 32 GiB or more; stopped by ``network`` and by the CLI's own limit."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     shape = np.array([1, 1, max(1 << 16, memory >> 16), 1 << 17], np.int64)
     nodes = [
@@ -403,18 +272,18 @@ def _all(code: int) -> dict[str, int]:
 
 
 MODEL_ATTACKS = (
-    ModelAttack(missing_file, _all(2), "No such file"),
-    ModelAttack(folder, _all(2), "is a folder"),
-    ModelAttack(named_pipe, _all(2), "is not a file"),
-    ModelAttack(endless_device, _all(2), "is not a file"),
-    ModelAttack(link_to_itself, _all(2), "cannot read"),
-    ModelAttack(empty_file, _all(2), "is empty"),
-    ModelAttack(text_file, _all(2), "not an ONNX file"),
-    ModelAttack(web_page, _all(2), "not an ONNX file"),
-    ModelAttack(cut_short, _all(2), "cut short"),
-    ModelAttack(random_bytes, _all(2), "not an ONNX file"),
-    ModelAttack(other_protobuf, _all(2), "not an ONNX file"),
-    ModelAttack(no_nodes, {"inspect": 2, "reduce": 2, "card": 2}, "not an ONNX file"),
+    ModelAttack(broken_files.missing_file, _all(2), "No such file"),
+    ModelAttack(broken_files.folder, _all(2), "is a folder"),
+    ModelAttack(broken_files.named_pipe, _all(2), "is not a file"),
+    ModelAttack(broken_files.endless_device, _all(2), "is not a file"),
+    ModelAttack(broken_files.link_to_itself, _all(2), "cannot read"),
+    ModelAttack(broken_files.empty_file, _all(2), "is empty"),
+    ModelAttack(broken_files.text_file, _all(2), "not an ONNX file"),
+    ModelAttack(broken_files.web_page, _all(2), "not an ONNX file"),
+    ModelAttack(broken_files.cut_short, _all(2), "cut short"),
+    ModelAttack(broken_files.random_bytes, _all(2), "not an ONNX file"),
+    ModelAttack(broken_files.other_protobuf, _all(2), "not an ONNX file"),
+    ModelAttack(broken_files.no_nodes, {"inspect": 2, "reduce": 2, "card": 2}, "not an ONNX file"),
     ModelAttack(no_convolution, {"inspect": 3, "reduce": 3}, "nothing to reduce"),
     ModelAttack(computed_weights, {"inspect": 0, "reduce": 3}),
     ModelAttack(only_depthwise, {"inspect": 0, "reduce": 3}),

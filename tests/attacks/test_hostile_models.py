@@ -6,15 +6,8 @@ import pytest
 
 from tests.attacks.command_line import assert_one_line, run_apart, run_here
 from tests.attacks.images import good_images
-from tests.attacks.models import (
-    LOADERS,
-    MODEL_ATTACKS,
-    ModelAttack,
-    network,
-    output_beyond_memory,
-    save,
-    write_network,
-)
+from tests.attacks.models import LOADERS, MODEL_ATTACKS, ModelAttack, output_beyond_memory
+from tests.attacks.networks import network, save, write_network
 
 CASES = [(attack, command) for attack in MODEL_ATTACKS for command in attack.codes]
 
@@ -41,7 +34,7 @@ def arguments(command: str, model: Path, images: Path) -> list[str | Path]:
     }[command]
 
 
-@pytest.mark.parametrize(("attack", "command"), CASES, ids=[f"{a.name}-{c}" for a, c in CASES])
+@pytest.mark.parametrize(("attack", "command"), CASES, ids=[f"{a.make.__name__}-{c}" for a, c in CASES])
 def test_hostile_model(attack: ModelAttack, command: str, model: Path, images: Path) -> None:
     attack.make(model)
     before = sorted(model.parent.iterdir())
