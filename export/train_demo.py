@@ -2,7 +2,7 @@
 
 It reads the characters that ``edge_runtime.frames.demo`` draws: a VGG-style classifier of eight 3x3
 convolutions and one linear layer, 2.2 MiB, about 180 million multiply-adds. The shipped weights came from
-this script as it stands: MINUTES on one core with bfloat16 instructions (AVX512-BF16) and one more
+this script as it stands: six minutes on one core with bfloat16 instructions (AVX512-BF16) and one more
 to draw, several times that on others. Seeds are fixed and one thread trains; still, another processor or
 release of torch rounds otherwise and ends at other weights, as good.
 
