@@ -104,31 +104,19 @@ def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
     """Measure on another machine.
 
     Args:
-        remote: Connected.
+        remote: Not yet connected; closed at the end.
         settings: What to compare and how; ``source`` is read there.
 
     Raises:
         InputError: A network or card cannot be read here.
         RemoteError: Pushing or measuring failed, or the answer is no report.
     """
-    model, *baseline = [_push_network(remote, path) for path in reversed(settings.networks)]
-    card = None if settings.card is None else remote.push(settings.card)
-    options = {
-        "--baseline": baseline[0] if baseline else None,
-        "--source": settings.source,
-        "--input": card,
-        "--seconds": settings.seconds,
-        "--rounds": settings.rounds,
-        "--threads": settings.threads,
-        "--json": "-",
-    }
-    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    with _ended_like_interrupted(), remote:
+        answer = remote.run(_arguments(remote, settings))
     try:
-        report = from_json(remote.run(["bench", model, *given]))
+        report = from_json(answer)
     except ValueError as error:
-        raise RemoteError(
-            f"{remote.host}: its answer is {error}; is pi-infer as new there as here?"
-        ) from error
+        raise RemoteError(f"{remote.host}: its answer is {error}; is pi-infer as new there?") from error
     if len(report.models) != len(settings.networks):
         raise RemoteError(f"{remote.host}: it measured {len(report.models)} networks, not those asked for")
     local = zip(report.models, settings.networks, strict=True)
@@ -139,6 +127,21 @@ def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
 def order(networks: int, number: int) -> Sequence[int]:
     """Which network is measured when in round ``number``: AB, BA, AB, ..."""
     return range(networks) if number % 2 == 0 else range(networks - 1, -1, -1)
+
+
+def _arguments(remote: RemoteHost, settings: BenchSettings) -> list[str]:
+    """Push what is to be measured, and say it in the command line of the other machine."""
+    model, *baseline = [_push_network(remote, path) for path in reversed(settings.networks)]
+    options = {
+        "--baseline": baseline[0] if baseline else None,
+        "--source": settings.source,
+        "--input": None if settings.card is None else remote.push(settings.card),
+        "--seconds": settings.seconds,
+        "--rounds": settings.rounds,
+        "--threads": settings.threads,
+        "--json": "-",
+    }
+    return ["bench", model, *(f"{name}={value}" for name, value in options.items() if value is not None)]
 
 
 def _push_network(remote: RemoteHost, path: Path) -> str:

@@ -233,8 +233,8 @@ def _measure(arguments: argparse.Namespace) -> "BenchReport":
     if arguments.host is None:
         return benchmark.bench(settings, _print_to_stderr)
     config, command = arguments.ssh_config, arguments.remote_command
-    with RemoteHost(arguments.host, ssh_config=config, command=command, progress=_print_to_stderr) as remote:
-        return benchmark.bench_on(remote, settings)
+    remote = RemoteHost(arguments.host, ssh_config=config, command=command, progress=_print_to_stderr)
+    return benchmark.bench_on(remote, settings)
 
 
 def _run_settings(config: Config) -> "RunSettings":

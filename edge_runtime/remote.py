@@ -63,7 +63,8 @@ _LINK = "mkdir -p {folder} && ln -s {blob} {folder}/{name}"
 # The end of our standard input, however it comes, ends the command as well.
 _RUN = """
 exec 3<&0
-ORT_DISABLE_TELEMETRY=1 {command} </dev/null 3<&- &
+{{ exec env ORT_DISABLE_TELEMETRY=1 {command}
+}} </dev/null 3<&- &
 pid=$!
 {{ read -r line <&3; kill $pid; }} >/dev/null 2>&1 &
 watcher=$!
