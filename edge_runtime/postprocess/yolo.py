@@ -66,7 +66,7 @@ def yolo_nms_head(classes: int) -> Head:
         rows = rows[rows[:, 4] > thresholds.score]
         indices = rows[:, 5]
         in_range = bool(np.all((indices >= 0) & (indices < (classes or _MAX_CLASSES))))
-        require_shape(in_range, outputs, f"yolo_nms with {classes} classes, but class {indices.max():g} came")
+        require_shape(in_range, outputs, f"yolo_nms: classes below {classes or _MAX_CLASSES}")
         return Candidates(rows[:, :4], rows[:, 4], indices.astype(np.intp))
 
     return Head(decode, suppressed=True)
