@@ -43,8 +43,8 @@ def parse_padding(text: str) -> SquarePadding:
     Raises:
         ValueError: It is neither, or out of range.
     """
-    factor_text, _, grey_text = text.partition(":")
-    padding = SquarePadding(float(factor_text), int(grey_text or SquarePadding.grey))
+    factor, separator, grey = text.partition(":")
+    padding = SquarePadding(float(factor), int(grey) if separator else SquarePadding.grey)
     if not (1 <= padding.factor <= MAX_FACTOR and 0 <= padding.grey <= 255):
         raise ValueError(f"{text!r} is not a factor from 1 to {MAX_FACTOR:g} and a grey from 0 to 255")
     return padding
