@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from edge_runtime import remote_scripts
 from edge_runtime.errors import InputError, RemoteError
 
-MARK = "pi-infer-answer"
 SSH_OPTIONS = {
     "BatchMode": "yes",
     "ConnectTimeout": "30",
@@ -33,46 +33,10 @@ SSH_OPTIONS = {
 }
 SSH_FAILED = 255
 NOT_FOUND = (126, 127)
-DAMAGED = 65
 SHORTENED = 300
+LONGEST_FOLDER = 60  # a socket's path has at most 108 characters, of which ssh and we need about 40
 ERROR = "pi-infer: error:"
 
-_PREPARE = """
-umask 077
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/pi-infer/pushed"
-mkdir -p "$cache" || exit 1
-find "$cache" -type f -mtime +6 -exec rm -f {} +
-printf '%s\\n' "$cache"
-mktemp -d "${TMPDIR:-/tmp}/pi-infer.XXXXXX"
-"""
-_IS_THERE = """
-cd {cache} && [ -f {digest} ] && echo "{digest}  {digest}" | sha256sum -c >/dev/null 2>&1 &&
-touch {digest} && echo yes
-exit 0
-"""
-_RECEIVE = """
-umask 077
-cd {cache} || exit 1
-trap 'rm -f .{digest}.$$' EXIT
-trap 'exit 1' HUP INT TERM
-cat >.{digest}.$$ || exit 1
-echo "{digest}  .{digest}.$$" | sha256sum -c >/dev/null 2>&1 || exit {damaged}
-mv .{digest}.$$ {digest}
-"""
-_LINK = "mkdir -p {folder} && ln -s {blob} {folder}/{name}"
-# The end of our standard input, however it comes, ends the command as well.
-_RUN = """
-exec 3<&0
-{{ exec env ORT_DISABLE_TELEMETRY=1 {command}
-}} </dev/null 3<&- &
-pid=$!
-{{ read -r line <&3; kill $pid; }} >/dev/null 2>&1 &
-watcher=$!
-wait $pid
-code=$?
-kill $watcher 2>/dev/null
-exit $code
-"""
 _REASONS = {
     "REMOTE HOST IDENTIFICATION HAS CHANGED": (
         "its host key has changed; if you expected that, forget the old one with 'ssh-keygen -R HOST'"
@@ -127,8 +91,11 @@ class RemoteHost:
 
     def __enter__(self) -> Self:
         """Connect. Raises ``RemoteError`` where that fails."""
-        # A socket's path must be short (108 characters), which a long TMPDIR would break.
-        self._private = tempfile.TemporaryDirectory(prefix="pi-infer-", dir="/tmp")
+        folder = tempfile.gettempdir()
+        self._private = tempfile.TemporaryDirectory(
+            prefix="pi-infer-",
+            dir=folder if len(folder) <= LONGEST_FOLDER else "/tmp",  # noqa: S108
+        )
         self._socket = f"{self._private.name}/s"
         try:
             self._cache, self._folder = self._prepare()
@@ -174,7 +141,9 @@ class RemoteHost:
         for file in (path, *beside):
             blob = f"{self._cache}/{self._push_content(file)}"
             link = {"folder": folder, "blob": blob, "name": file.name}
-            self._shell(_LINK.format(**{key: shlex.quote(value) for key, value in link.items()}))
+            self._shell(
+                remote_scripts.LINK.format(**{key: shlex.quote(value) for key, value in link.items()})
+            )
         return f"{folder}/{path.name}"
 
     def run(self, arguments: Sequence[str]) -> str:
@@ -187,7 +156,7 @@ class RemoteHost:
             RemoteError: It is not there, it failed (its message is passed on), or the connection broke.
         """
         command = " ".join([self._command, *map(shlex.quote, arguments)])
-        code, answer, said = self._attend(self._ssh(script=_RUN.format(command=command)))
+        code, answer, said = self._attend(self._ssh(script=remote_scripts.RUN.format(command=command)))
         if code in NOT_FOUND:
             raise RemoteError(
                 f"{self.host}: {self._command!r} was not found there: install it with deploy/install.sh, "
@@ -199,18 +168,18 @@ class RemoteHost:
 
     def _prepare(self) -> list[str]:
         """Connect, and make the folder for what is pushed and the one for this connection."""
-        folders = self._shell(_PREPARE, master=True).splitlines()
+        folders = self._shell(remote_scripts.PREPARE, master=True).splitlines()
         if len(folders) != 2 or not all(folder.startswith("/") for folder in folders):
             raise RemoteError(f"{self.host}: cannot make a temporary folder there")
         return folders
 
     def _push_content(self, path: Path) -> str:
         digest = file_sha256(path)
-        words = {"cache": shlex.quote(self._cache), "digest": digest, "damaged": DAMAGED}
-        if self._shell(_IS_THERE.format(**words)).strip() != "yes":
+        words = {"cache": shlex.quote(self._cache), "digest": digest, "damaged": remote_scripts.DAMAGED}
+        if self._shell(remote_scripts.IS_THERE.format(**words)).strip() != "yes":
             self._progress(f"pushing {path.name} ({path.stat().st_size / 2**20:.1f} MiB) to {self.host}")
             with path.open("rb") as content:
-                self._shell(_RECEIVE.format(**words), stdin=content)
+                self._shell(remote_scripts.RECEIVE.format(**words), stdin=content)
         return digest
 
     def _ssh(self, *options: str, script: str | None = None, master: bool = False) -> list[str]:
@@ -221,7 +190,13 @@ class RemoteHost:
         }
         command = ["ssh"] if self._ssh_config is None else ["ssh", "-F", str(self._ssh_config)]
         command += [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-        return [*command, *options, "--", self.host, *([] if script is None else [_script(script)])]
+        return [
+            *command,
+            *options,
+            "--",
+            self.host,
+            *([] if script is None else [remote_scripts.as_command(script)]),
+        ]
 
     def _shell(self, script: str, *, stdin: IO[bytes] | None = None, master: bool = False) -> str:
         """Run a shell script there and return what it wrote, or raise what it said."""
@@ -260,7 +235,7 @@ class RemoteHost:
     def _answer(self, output: bytes) -> str:
         """What follows our mark: start-up files of the shell there may have written before it."""
         text = output.decode(errors="replace")
-        _noise, mark, answer = text.partition(f"{MARK}\n")
+        _noise, mark, answer = text.partition(f"{remote_scripts.MARK}\n")
         if not mark:
             heard = _printable(text) or "no answer"
             raise RemoteError(f"{self.host}: its shell does not run our commands: {heard}")
@@ -274,7 +249,7 @@ class RemoteHost:
             return RemoteError(f"{self.host}: {reasons[0].replace('HOST', self.host)}")
         if "No space left" in text:
             return RemoteError(f"{self.host}: no space left there; free some and try again")
-        if code == DAMAGED:
+        if code == remote_scripts.DAMAGED:
             return RemoteError(f"{self.host}: what was pushed arrived damaged; try again")
         errors = [line for line in lines if line.startswith(ERROR)]
         last = (errors or lines or [f"ended with code {code} and said nothing"])[-1]
@@ -288,11 +263,6 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _script(text: str) -> str:
-    """A script as one command that any login shell there hands on to sh."""
-    return f"exec sh -c {shlex.quote(f'echo {MARK}{chr(10)}{text}')}"
 
 
 def _printable(line: str) -> str:
