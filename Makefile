@@ -25,7 +25,7 @@ train-demo: $(VENV)/.train
 	$(RUN) -m export.train_demo
 
 clean:
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find edge_runtime export tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -118,7 +118,7 @@ def _require_sense(request: ReduceRequest, card: ModelCard) -> None:
     if request.output.exists() and request.output.samefile(request.model):
         raise InputError(f"{request.output} is the network itself; give another output path")
     golden_of(open_network(request.model, request.threads), card)  # it runs, on the card's terms
-    if card.provenance is not None:
+    if "source_sha256" in (card.provenance or {}):
         log.warning("%s is already reduced; its losses add up", request.model)
 
 

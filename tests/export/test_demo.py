@@ -59,9 +59,10 @@ def test_demo_runs_end_to_end(
     monkeypatch.setattr(demo, "LIVE_FRAMES", 5)
 
     code = demo.main()
-    output = capfd.readouterr().out
+    output, errors = capfd.readouterr()
 
     assert code == 0
+    assert "already reduced" not in errors
     names = [
         line.split()[0]
         for line in output.splitlines()
