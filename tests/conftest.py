@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
+TESTS = ("test", "conf")  # how the names of tests and their fixtures begin
 ASSETS = PROJECT.parent / "shared" / "assets"
 
 
@@ -45,7 +46,7 @@ class AssetModel:
 def built_once() -> Callable[[Path], Path]:
     """``built_once(script)``: the folder that ``script FOLDER`` fills, kept for the next run of the tests.
 
-    It is built anew when the script, a C file beside it, or the pinned versions change. Raises
+    It is built anew when the script, a file beside it, or the pinned versions change. Raises
     ``RuntimeError`` if the script fails. The cache is ``$PI_INFER_CACHE`` or ``~/.cache/pi-infer-tests``.
     """
     return _built_once
@@ -63,7 +64,8 @@ def _built_once(script: Path) -> Path:
 
 
 def _version(script: Path) -> str:
-    sources = [script, *sorted(script.parent.glob("*.c")), PROJECT / "deploy" / "constraints-trixie.txt"]
+    beside = (path for path in script.parent.iterdir() if path.is_file() and path.name[:4] not in TESTS)
+    sources = [*sorted(beside), PROJECT / "deploy" / "constraints-trixie.txt"]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 

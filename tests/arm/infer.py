@@ -1,0 +1,53 @@
+"""Run frames through a network with the runtime: ``python infer.py MODEL FRAMES.npz OUT.npz``.
+
+Runs on this machine and in emulation, where a second inference of the first frame is marked for the counter.
+OUT.npz gets every tensor, output and result.
+"""
+
+import ctypes
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.golden import golden_error
+from edge_runtime.postprocess import select
+from edge_runtime.preprocess import Preprocessor
+from edge_runtime.session import open_network
+
+COUNTER = 0x41524D43
+
+
+def mark(operation: int) -> None:
+    """Tell the instruction counter to begin (1) or to end and report (2); elsewhere prctl just refuses."""
+    ctypes.CDLL(None).prctl(COUNTER, operation, 0, 0, 0)
+
+
+def main(model: Path, frames_file: Path, out: Path) -> None:
+    network = open_network(model, threads=1)
+    card = network.card()
+    preprocess, postprocess = Preprocessor(card.input), select.make(card)
+    frames = list(np.load(frames_file).values())
+
+    tensors = [preprocess(frame).copy() for frame in frames]
+    outputs = [network.run(tensor)[0] for tensor in tensors]
+    placements = [preprocess.placement(frame) for frame in frames]
+    results = [
+        postprocess([output], place, frame.shape[:2])
+        for output, place, frame in zip(outputs, placements, frames, strict=True)
+    ]
+    mark(1)
+    network.run(tensors[0])
+    mark(2)
+    np.savez(
+        out,
+        tensors=np.concatenate(tensors),
+        outputs=np.concatenate(outputs),
+        results=np.array([str(result) for result in results]),
+        golden_error=golden_error(network, card),
+        modules=np.array(sorted({name.split(".")[0] for name in sys.modules})),
+    )
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:]))
