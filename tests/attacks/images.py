@@ -38,8 +38,8 @@ def images_of_one_colour(folder: Path, count: int = 12) -> None:
         cv2.imwrite(str(folder / f"{index:03d}.png"), np.full((20 + index, 20, 3), 90, np.uint8))
 
 
-def bomb(path: Path, side: int = 20_000) -> None:
-    """A PNG of a few hundred kilobytes that unpacks to a gigabyte; stopped by OpenCV's limit of pixels."""
+def bomb(path: Path, side: int = 9_000) -> None:
+    """A PNG of less than a hundred kilobytes that unpacks to 243 megabytes; stopped by OpenCV's limit of pixels."""
     packer = zlib.compressobj(9)
     row = bytes(1 + side)
     packed = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
