@@ -1,6 +1,7 @@
 """YOLO heads: version 5 (with objectness), 8 to 11 (without), and any version exported with its own NMS.
 
-All give boxes in pixels of the network's input.
+All give boxes in pixels of the network's input. There are always more boxes than numbers per box: that tells
+a card that names the wrong version.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ def yolov5_head(classes: int) -> Head:
 
     def decode(outputs: Outputs, thresholds: Thresholds) -> Candidates:
         shape = outputs[0].shape
-        fits = len(shape) == 3 and shape[0] == 1 and shape[2] >= 5 + max(classes, 1)
+        fits = len(shape) == 3 and shape[0] == 1 and 5 + max(classes, 1) <= shape[2] <= shape[1]
         require_shape(fits, outputs, f"yolov5: (1, boxes, 5 + {classes or 'classes'})")
         rows = outputs[0][0]
         # A class score is at most 1, so most rows go by their objectness alone.
@@ -41,7 +42,7 @@ def yolov8_head(classes: int) -> Head:
 
     def decode(outputs: Outputs, thresholds: Thresholds) -> Candidates:
         shape = outputs[0].shape
-        fits = len(shape) == 3 and shape[0] == 1 and shape[1] >= 4 + max(classes, 1)
+        fits = len(shape) == 3 and shape[0] == 1 and 4 + max(classes, 1) <= shape[1] <= shape[2]
         require_shape(fits, outputs, f"yolov8: (1, 4 + {classes or 'classes'}, boxes)")
         columns = outputs[0][0]
         scores = columns[4:].T

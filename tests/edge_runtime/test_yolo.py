@@ -25,6 +25,7 @@ PROPOSALS = np.array(
         [51, 40, 20, 10, 0.8, 0.0, 0.1],
         [50, 41, 20, 10, 0.0, 0.7, 0.1],
         [150, 80, 20, 10, 0.1, 0.0, 0.2],
+        *[[0, 0, 0, 0, 0.0, 0.0, 0.0]] * 6,
     ],
     np.float32,
 )
@@ -74,7 +75,7 @@ def test_half_precision_outputs_are_read_alike(kind: str) -> None:
 
 def test_objectness_multiplies_the_class_scores() -> None:
     output = yolov5_output()
-    output[0, :, 4] = [0.5, 0.2, 0.2, 1]
+    output[0, :4, 4] = [0.5, 0.2, 0.2, 1]
     found = detector("yolov5")([output], AS_IS, FRAME)
     assert found.scores.tolist() == pytest.approx([0.45])
 
@@ -122,7 +123,9 @@ def test_absurd_boxes_do_no_harm(kind: str) -> None:
         ("yolov5", (1, 100, 7)),  # two classes where the card names three
         ("yolov5", (2, 100, 8)),  # a batch of two
         ("yolov5", (100, 8)),
+        ("yolov5", (1, 7, 100)),  # yolov8's layout
         ("yolov8", (1, 6, 100)),
+        ("yolov8", (1, 100, 8)),  # yolov5's layout
         ("yolov8", (1, 7)),
         ("yolo_nms", (1, 100, 7)),
         ("yolo_nms", (6,)),
