@@ -6,9 +6,7 @@ handler that imports what it needs when it runs, so that ``pi-export --help`` st
 
 import argparse
 import logging
-import math
 import os
-import re
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from edge_runtime import __version__
 from edge_runtime.errors import InputError, PiInferError, TargetUnmetError
 from edge_runtime.files import require_writable
+from export.arguments import positive, ratio, size, whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -244,40 +243,6 @@ def padding(text: str) -> "SquarePadding":
         return parse_padding(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a padding such as 1.4:127") from error
-
-
-def size(text: str) -> tuple[int, int]:
-    """An argument type: ``HxW`` in pixels."""
-    found = re.fullmatch(r"([0-9]{1,4})[xX]([0-9]{1,4})", text)
-    height, width = (int(side) for side in found.groups()) if found else (0, 0)
-    if height < 1 or width < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a height and width such as 224x224")
-    return height, width
-
-
-def positive(text: str) -> int:
-    """An argument type: a whole number from 1."""
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """An argument type: a whole number from 0."""
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def ratio(text: str) -> float:
-    """An argument type: a finite number from 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 1 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1, such as 2.5")
-    return value
 
 
 def _add_card_option(parser: "argparse._ActionsContainer") -> None:

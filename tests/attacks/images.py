@@ -39,7 +39,7 @@ def images_of_one_colour(folder: Path, count: int = 12) -> None:
 
 
 def bomb(path: Path, side: int = 9_000) -> None:
-    """A PNG of less than a hundred kilobytes that unpacks to 243 megabytes; stopped by OpenCV's limit of pixels."""
+    """A PNG of 77 KiB that unpacks to 243 megabytes; stopped by OpenCV's limit of pixels."""
     packer = zlib.compressobj(9)
     row = bytes(1 + side)
     packed = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()

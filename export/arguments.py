@@ -1,0 +1,39 @@
+"""Types of the arguments of ``pi-export``: text to value, or one line that says what was expected."""
+
+import argparse
+import math
+import re
+
+
+def size(text: str) -> tuple[int, int]:
+    """An argument type: ``HxW`` in pixels."""
+    found = re.fullmatch(r"([0-9]{1,4})[xX]([0-9]{1,4})", text)
+    height, width = (int(side) for side in found.groups()) if found else (0, 0)
+    if height < 1 or width < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a height and width such as 224x224")
+    return height, width
+
+
+def positive(text: str) -> int:
+    """An argument type: a whole number from 1."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """An argument type: a whole number from 0."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def ratio(text: str) -> float:
+    """An argument type: a finite number from 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1, such as 2.5")
+    return value
