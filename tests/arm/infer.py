@@ -1,7 +1,7 @@
 """Run frames through a network with the runtime: ``python infer.py MODEL FRAMES.npz OUT.npz``.
 
 Runs on this machine and in emulation, where a second inference of the first frame is marked for the counter.
-OUT.npz gets every tensor, output and result.
+OUT.npz gets every tensor and output.
 """
 
 import ctypes
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.golden import golden_error
-from edge_runtime.postprocess import select
 from edge_runtime.preprocess import Preprocessor
 from edge_runtime.session import open_network
 
@@ -26,16 +25,9 @@ def mark(operation: int) -> None:
 def main(model: Path, frames_file: Path, out: Path) -> None:
     network = open_network(model, threads=1)
     card = network.card()
-    preprocess, postprocess = Preprocessor(card.input), select.make(card)
-    frames = list(np.load(frames_file).values())
-
-    tensors = [preprocess(frame).copy() for frame in frames]
+    preprocess = Preprocessor(card.input)
+    tensors = [preprocess(frame).copy() for frame in np.load(frames_file).values()]
     outputs = [network.run(tensor)[0] for tensor in tensors]
-    placements = [preprocess.placement(frame) for frame in frames]
-    results = [
-        postprocess([output], place, frame.shape[:2])
-        for output, place, frame in zip(outputs, placements, frames, strict=True)
-    ]
     mark(1)
     network.run(tensors[0])
     mark(2)
@@ -43,7 +35,6 @@ def main(model: Path, frames_file: Path, out: Path) -> None:
         out,
         tensors=np.concatenate(tensors),
         outputs=np.concatenate(outputs),
-        results=np.array([str(result) for result in results]),
         golden_error=golden_error(network, card),
         modules=np.array(sorted({name.split(".")[0] for name in sys.modules})),
     )
