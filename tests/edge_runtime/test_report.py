@@ -124,9 +124,10 @@ def test_a_damaged_report_is_refused_or_can_be_shown(key: str, value: Any) -> No
         assert markdown(report)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "hello", "[" * 100_000, '{"models": []}', "\0", to_json(REPORT).replace("12.5", "1e999")]
-)
+INFINITE = to_json(REPORT).replace('"load_ms": 21.5', '"load_ms": 1e999')
+
+
+@pytest.mark.parametrize("text", ["", "hello", "[" * 100_000, '{"models": []}', "\0", INFINITE])
 def test_garbage_is_no_report(text: str) -> None:
     with pytest.raises(ValueError, match="not a benchmark report"):
         from_json(text)
