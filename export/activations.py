@@ -80,13 +80,14 @@ class ActivationStream:
 
         Args:
             inputs: The network's inputs.
-            folder: A folder for the tensors kept on the way.
+            folder: A folder for the tensors kept on the way; made if missing.
             threads: Threads for onnxruntime.
             budget_bytes: Disk space that tensors kept between two stretches may take.
         """
         self._inputs = inputs
         self._kept = inputs
         self._folder = folder
+        folder.mkdir(exist_ok=True)
         self._threads = threads
         self._budget_bytes = budget_bytes
         self._stretch = 0

@@ -1,73 +1,148 @@
-"""Choosing a rank for every layer.
+"""Choosing a candidate for every layer under a bound on the total cost.
 
-Energy [Z15 §rank selection]: maximise the product over layers of the energy kept, under a bound on the total
-cost, by dropping again and again where the relative loss of energy for each unit of cost is least.
+* Energy [Z15 §rank selection]: maximise the product over layers of the response energy kept, by dropping
+  again and again where the relative loss of energy for each unit of cost is least.
+* Error: minimise the sum of the layers' losses, a multiple-choice knapsack, by Lagrangian relaxation; then
+  spend what is left of the budget where it helps most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from export.responses import Vector
+from export.methods.base import Candidate
+from export.network import Layer
+
+BISECTIONS = 60
 
 
 @dataclass(frozen=True)
-class RankOptions:
+class Offer:
     """What one layer may become.
 
     Attributes:
-        name: The layer.
-        ranks: Ranks on offer, falling; the first stands for the layer as it is.
-        costs: Cost at each.
-        energies: Share of the response's variance kept at each, 1.0 first.
+        layer: The layer.
+        candidates: Its replacements; the choice None stands for the layer as it is.
+        sensitivity: Loss for each unit of relative error.
     """
 
-    name: str
-    ranks: tuple[int, ...]
-    costs: tuple[float, ...]
-    energies: tuple[float, ...]
+    layer: Layer
+    candidates: tuple[Candidate, ...]
+    sensitivity: float = 1.0
+
+    def choices(self) -> list["Choice"]:
+        """The layer as it is, and the candidates none of which is both dearer and worse than another."""
+        found = [Choice(None, float(self.layer.macs), 0.0)]
+        for candidate in sorted(self.candidates, key=lambda c: (-c.macs, c.relative_error)):
+            while len(found) > 1 and found[-1].error >= candidate.relative_error:
+                found.pop()
+            found.append(Choice(candidate, float(candidate.macs), candidate.relative_error))
+        return found
 
 
-def energy_shares(eigenvalues: Vector, ranks: Sequence[int]) -> tuple[float, ...]:
-    """Share of the variance in the top eigenvalues (falling) at each rank."""
-    total = eigenvalues.sum()
-    if total <= 0:
-        return tuple(1.0 for _ in ranks)
-    running = np.concatenate([[0.0], np.cumsum(eigenvalues)]) / total
-    return tuple(float(running[rank]) for rank in ranks)
+@dataclass(frozen=True)
+class Choice:
+    """One possibility for a layer: its cost, and the relative error of its response."""
+
+    candidate: Candidate | None
+    cost: float
+    error: float
 
 
-def by_energy(options: Sequence[RankOptions], budget: float) -> dict[str, int]:
-    """Ranks whose cost sums to at most ``budget``, dropped greedily by least relative energy loss.
+Chosen = dict[str, Candidate]
+
+
+def by_energy(offers: Sequence[Offer], budget: float) -> Chosen:
+    """Candidates whose cost sums to at most ``budget``, by least relative energy loss; else the cheapest.
 
     A step may pass over several ranks: the first rank below the layer itself often saves next to nothing, and
     must not hide what lies behind it.
-
-    Returns:
-        The chosen rank of each layer; where nothing is left to drop, the cheapest of all.
     """
-    chosen = dict.fromkeys((option.name for option in options), 0)
-    total = sum(option.costs[0] for option in options)
+    ladders = [offer.choices() for offer in offers]
+    at = [0] * len(ladders)
+    total = sum(ladder[0].cost for ladder in ladders)
     while total > budget:
-        best = min(
-            (step for option in options for step in _steps(option, chosen[option.name])),
-            default=None,
-        )
-        if best is None:
+        steps = [step for row, ladder in enumerate(ladders) for step in _steps(ladder, row, at[row])]
+        if not steps:
             break
-        _, name, index, saving = best
-        chosen[name] = index
-        total -= saving
-    return {option.name: option.ranks[chosen[option.name]] for option in options}
+        _, row, index = min(steps)
+        total -= ladders[row][at[row]].cost - ladders[row][index].cost
+        at[row] = index
+    return _named(offers, [ladder[index] for ladder, index in zip(ladders, at, strict=True)])
 
 
-def _steps(option: RankOptions, at: int) -> list[tuple[float, str, int, float]]:
-    """Relative loss for each unit of saved cost of every step down from ``at``."""
-    steps = []
-    for index in range(at + 1, len(option.ranks)):
-        saving = option.costs[at] - option.costs[index]
-        loss = np.log(max(option.energies[at], 1e-300)) - np.log(max(option.energies[index], 1e-300))
-        if saving > 0:
-            steps.append((float(loss) / saving, option.name, index, saving))
-    return steps
+def by_error(offers: Sequence[Offer], budget: float) -> Chosen:
+    """Candidates whose cost sums to at most ``budget`` with the least summed loss; else the cheapest."""
+    tables = [_Table.of(offer) for offer in offers]
+    low, high = 0.0, 1.0
+    while sum(table.cost(high) for table in tables) > budget and high < 1e30:
+        high *= 4.0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sum(t.cost(middle) for t in tables) > budget else (low, middle)
+    at = [table.best(high) for table in tables]
+    return _named(offers, [t.choices[i] for t, i in zip(tables, _spend(tables, at, budget), strict=True)])
+
+
+RULES: dict[str, Callable[[Sequence[Offer], float], Chosen]] = {"energy": by_energy, "error": by_error}
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A layer's choices as arrays; costs in shares of all layers' together."""
+
+    choices: list[Choice]
+    costs: np.ndarray
+    losses: np.ndarray
+
+    @classmethod
+    def of(cls, offer: Offer) -> "_Table":
+        choices = offer.choices()
+        losses = np.array([choice.error * offer.sensitivity for choice in choices])
+        return cls(choices, np.array([choice.cost for choice in choices]), losses)
+
+    def best(self, price: float) -> int:
+        """The choice of least loss plus cost times price (for each million multiply-adds)."""
+        return int(np.argmin(self.losses + price * 1e-6 * self.costs))
+
+    def cost(self, price: float) -> float:
+        return float(self.costs[self.best(price)])
+
+
+def _spend(tables: Sequence[_Table], at: list[int], budget: float) -> list[int]:
+    """Take back single reductions with what is left of the budget, the best first."""
+    left = budget - sum(float(table.costs[i]) for table, i in zip(tables, at, strict=True))
+    while True:
+        gains = [
+            (
+                float(table.losses[i] - table.losses[j]) / max(float(table.costs[j] - table.costs[i]), 1.0),
+                row,
+                j,
+            )
+            for row, (table, i) in enumerate(zip(tables, at, strict=True))
+            for j in range(len(table.costs))
+            if table.losses[j] < table.losses[i] and table.costs[j] - table.costs[i] <= left
+        ]
+        if not gains:
+            return at
+        _, row, index = max(gains)
+        left -= float(tables[row].costs[index] - tables[row].costs[at[row]])
+        at[row] = index
+
+
+def _steps(ladder: Sequence[Choice], row: int, at: int) -> list[tuple[float, int, int]]:
+    """Relative energy loss for each unit of saved cost of every step down from ``at``."""
+    kept = [np.log(max(1.0 - choice.error, 1e-300)) for choice in ladder]
+    return [
+        (float(kept[at] - kept[index]) / (ladder[at].cost - ladder[index].cost), row, index)
+        for index in range(at + 1, len(ladder))
+    ]
+
+
+def _named(offers: Sequence[Offer], choices: Sequence[Choice]) -> Chosen:
+    return {
+        offer.layer.name: choice.candidate
+        for offer, choice in zip(offers, choices, strict=True)
+        if choice.candidate is not None
+    }

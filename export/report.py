@@ -125,7 +125,7 @@ def _reduced_layer_fields(layer: LayerReport) -> dict[str, Any]:
         "op_type": layer.op_type,
         "method": layer.method,
         "solver": layer.solver,
-        "rank": layer.rank,
+        "rank": layer.ranks[0] if layer.ranks and len(layer.ranks) == 1 else layer.ranks,
         "macs_before": layer.macs_before,
         "macs_after": layer.macs_after,
         "cost_before": layer.macs_before,
@@ -139,7 +139,7 @@ def _reduced_layer_fields(layer: LayerReport) -> dict[str, Any]:
 
 def _row(layer: LayerReport, largest: int) -> str:
     method = layer.reason if layer.method is None else f"{layer.method}, {layer.solver}"
-    rank = "" if layer.rank is None else str(layer.rank)
+    rank = " × ".join(map(str, layer.ranks or ()))
     error = "" if layer.relative_error is None else f"{layer.relative_error:.4f}"
     return (
         f"<tr><td>{html.escape(layer.name)}</td><td>{html.escape(str(method))}</td>"

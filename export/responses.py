@@ -68,6 +68,17 @@ class Moments:
             self.yy,
         )
 
+    def first(self, size: int) -> "Moments":
+        """Moments of the first ``size`` entries of x, and y."""
+        return Moments(
+            self.count,
+            self.mean_x[:size],
+            self.mean_y,
+            self.xx[:size, :size],
+            self.yx[:, :size],
+            self.yy,
+        )
+
     def error(self, weights: Matrix, bias: Vector) -> float:
         """Mean of ``‖y - (weights x + bias)‖²`` over the samples."""
         offset = self.mean_y - weights @ self.mean_x - bias

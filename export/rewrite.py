@@ -35,7 +35,7 @@ def _chain(model: onnx.ModelProto, layer: Layer, replacement: Replacement) -> li
     source = layer.input
     last = len(replacement.convolutions) - 1
     for index, convolution in enumerate(replacement.convolutions):
-        name = _unused(f"{layer.name}/{replacement.method}_{index + 1}", taken)
+        name = _unused(f"{layer.name}/{replacement.candidate.method}_{index + 1}", taken)
         target = layer.output if index == last else name
         inputs = [source, *_weights(model, convolution, name)]
         nodes.append(helper.make_node("Conv", inputs, [target], name=name, **_attributes(convolution)))

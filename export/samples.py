@@ -4,7 +4,8 @@ Positions depend on the seed, the layer and the image only, so the original and 
 sampled at the same places.
 """
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from export.activations import Activations, finite
 from export.methods.base import LayerData
 from export.network import Layer, ReducibleNetwork
 from export.patches import extract_patches, sample_positions
-from export.responses import Accumulator, Matrix, Moments, Vector
+from export.responses import Accumulator, Matrix, Vector
+
+Samples = NDArray[np.float32]
 
 HELD_OUT_EVERY = 5
 MIN_IMAGES = HELD_OUT_EVERY
@@ -52,7 +55,7 @@ class Sampler:
         wanted = -(-SAMPLES_PER_UNKNOWN * layer.patch_length // self._images)
         return min(layer.positions, max(MIN_POSITIONS, min(MAX_POSITIONS, wanted)))
 
-    def patches(self, layer: Layer, image_index: int, activation: NDArray[np.float32]) -> NDArray[np.float32]:
+    def patches(self, layer: Layer, image_index: int, activation: Samples) -> Samples:
         """(n, c·kh·kw) patches of one image."""
         where = sample_positions(
             layer, self.positions(layer), self._seed, self._index[layer.output], image_index
@@ -69,28 +72,30 @@ class Sampler:
                 f"{layer.out_channels} unknowns; give at least {needed} images"
             )
 
-    def record(self, layers: Sequence[Layer], activations: Iterator[Activations]) -> dict[str, Moments]:
-        """Sample the original responses of some layers, keep them on disk and return their moments.
+    def record(
+        self, layers: Sequence[Layer], activations: Iterator[Activations], *, with_patches: bool
+    ) -> dict[str, LayerData]:
+        """Sample the original responses of some layers and keep them on disk.
 
-        The moments have an empty ``x``: only mean and covariance of the responses are wanted.
+        Args:
+            layers: The layers.
+            activations: Their inputs in the original network.
+            with_patches: Collect the moments of the patches too, not only those of the responses.
+
+        Returns:
+            Moments of (x, y) of each layer by its output; of an empty x if not ``with_patches``.
         """
-        collected = {layer.output: Accumulator() for layer in layers}
-        files = {layer.output: self._file(layer).open("wb") for layer in layers}
         weights = {layer.output: layer_weights(self._network, layer) for layer in layers}
-        try:
-            for image_index, activation in enumerate(activations):
-                for layer in layers:
-                    matrix, bias = weights[layer.output]
-                    patches = self.patches(layer, image_index, activation[layer.input])
-                    with np.errstate(over="ignore", invalid="ignore"):
-                        product = (patches @ matrix.T.astype(np.float32) + bias).astype(np.float32)
-                    responses = finite(layer.output, product)
-                    responses.tofile(files[layer.output])
-                    collected[layer.output].add(responses[:, :0], responses)
-        finally:
-            for file in files.values():
-                file.close()
-        return {name: accumulator.moments() for name, accumulator in collected.items()}
+        with contextlib.ExitStack() as stack:
+            files = {layer.output: stack.enter_context(self._file(layer).open("wb")) for layer in layers}
+
+            def responses(layer: Layer, patches: Samples) -> Samples:
+                matrix, bias = weights[layer.output]
+                values = (patches @ matrix.T.astype(np.float32) + bias).astype(np.float32)
+                finite(layer.output, values).tofile(files[layer.output])
+                return values
+
+            return self._collect(layers, activations, responses, None if with_patches else 0)
 
     def gather(self, layers: Sequence[Layer], activations: Iterator[Activations]) -> dict[str, LayerData]:
         """Pair the recorded responses with patches from the reduced network.
@@ -98,20 +103,33 @@ class Sampler:
         Returns:
             What there is to fit each layer on, by its output.
         """
-        halves = {layer.output: (Accumulator(), Accumulator()) for layer in layers}
         recorded = {layer.output: self._read(layer) for layer in layers}
+        return self._collect(layers, activations, lambda layer, _: next(recorded[layer.output]), None)
+
+    def _collect(
+        self,
+        layers: Sequence[Layer],
+        activations: Iterator[Activations],
+        responses: Callable[[Layer, Samples], Samples],
+        width: int | None,
+    ) -> dict[str, LayerData]:
+        """Moments of the first ``width`` entries of the patches, and the responses, in two parts."""
+        halves = {layer.output: (Accumulator(), Accumulator()) for layer in layers}
         for image_index, activation in enumerate(activations):
-            held_out = image_index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
             for layer in layers:
                 patches = self.patches(layer, image_index, activation[layer.input])
-                halves[layer.output][held_out].add(patches, next(recorded[layer.output]))
-        data = {}
-        for layer in layers:
-            fit, held_out_part = (half.moments() for half in halves[layer.output])
-            data[layer.output] = LayerData(layer, *layer_weights(self._network, layer), fit, held_out_part)
-        return data
+                wanted = responses(layer, patches)
+                halves[layer.output][is_held_out(image_index)].add(patches[:, :width], wanted)
+        return {
+            layer.output: LayerData(
+                layer,
+                *layer_weights(self._network, layer),
+                *(half.moments() for half in halves[layer.output]),
+            )
+            for layer in layers
+        }
 
-    def _read(self, layer: Layer) -> Iterator[NDArray[np.float32]]:
+    def _read(self, layer: Layer) -> Iterator[Samples]:
         rows = self.positions(layer)
         with self._file(layer).open("rb") as file:
             for _ in range(self._images):
@@ -120,6 +138,11 @@ class Sampler:
 
     def _file(self, layer: Layer) -> Path:
         return self._folder / f"responses-{self._index[layer.output]}.f32"
+
+
+def is_held_out(image_index: int) -> bool:
+    """Whether an image serves to choose and not to fit."""
+    return image_index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
 
 
 def layer_weights(network: ReducibleNetwork, layer: Layer) -> tuple[Matrix, Vector]:

@@ -32,6 +32,20 @@ class LowRank:
         """The best answer of a smaller rank."""
         return LowRank(self.outer[:, :rank], self.inner[:rank], self.centre[:rank], self.mean_y)
 
+    def errors_by_rank(self, moments: Moments) -> Vector:
+        """Mean of ``‖y - ỹ‖²`` on other samples for each rank 1, 2, ..., r: (r,).
+
+        Uses that the columns of ``outer`` are orthonormal, so each rank adds a term of its own.
+        """
+        shift = self.outer.T @ (moments.mean_y - self.mean_y)
+        step = self.inner @ moments.mean_x - self.centre
+        explained = 2 * np.einsum("dr,dp,rp->r", self.outer, moments.yx, self.inner, optimize=True)
+        answered = np.einsum("rp,pq,rq->r", self.inner, moments.xx, self.inner, optimize=True)
+        gains = (explained - answered) / moments.count + 2 * shift * step - step**2
+        offset = moments.mean_y - self.mean_y
+        errors: Vector = moments.variance + offset @ offset - np.cumsum(gains)
+        return errors
+
     @property
     def weights(self) -> Matrix:
         """(d, p) product of the two factors."""

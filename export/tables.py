@@ -53,7 +53,7 @@ def reduction_table(reduction: Reduction, title: str) -> Table:
         table.add_row(
             printable(layer.name),
             f"{layer.method}, {layer.solver}" if layer.method else "",
-            "" if layer.rank is None else str(layer.rank),
+            " × ".join(map(str, layer.ranks or ())),
             *(_count(macs) for macs in (layer.macs_before, layer.macs_after)),
             *(_count(weights) for weights in (layer.parameters_before, layer.parameters_after)),
             "" if layer.relative_error is None else f"{layer.relative_error:.4f}",

@@ -1,4 +1,4 @@
-"""What every method of reduction is to the rest: candidates with their cost, then the fitted replacement."""
+"""What every method is to the rest: candidates with cost and error, then the fitted replacement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.errors import ModelRefusedError
 from export.network import Layer
 from export.responses import Matrix, Moments, Vector
 
@@ -28,6 +29,33 @@ class LayerData:
     bias: Vector
     fit: Moments
     held_out: Moments
+
+    def relative_error(self, weights: Matrix, bias: Vector) -> float:
+        """Held-out ``E‖y - (weights x̂ + bias)‖²`` over the variance of y; 0 for a constant response."""
+        return self.relative(self.held_out.error(weights, bias))
+
+    def relative(self, error: float) -> float:
+        """A held-out squared error over the variance of y."""
+        return error / self.held_out.variance if self.held_out.variance > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to replace one layer, before it is fitted.
+
+    Attributes:
+        method: Name of the method.
+        ranks: Filters between the factors, in order of execution.
+        macs: Multiply-adds for one image.
+        parameters: Weights and biases.
+        relative_error: Held-out squared error of the response over its variance, in the original network.
+    """
+
+    method: str
+    ranks: tuple[int, ...]
+    macs: int
+    parameters: int
+    relative_error: float
 
 
 @dataclass(frozen=True)
@@ -56,41 +84,62 @@ class Replacement:
     """Convolutions that, one after another, stand for a layer.
 
     Attributes:
-        method: Name of the method.
-        solver: Which of its fits was best on held-out images.
-        rank: Number of filters between the factors.
+        candidate: What was to be fitted.
+        solver: Which of the method's fits was best on held-out images.
         convolutions: In order of execution.
-        relative_error: Held-out ``E‖y - ỹ‖²`` over the variance of y.
+        relative_error: Held-out ``E‖y - ỹ‖²`` over the variance of y, in the network as reduced so far.
     """
 
-    method: str
+    candidate: Candidate
     solver: str
-    rank: int
     convolutions: Sequence[Convolution]
     relative_error: float
 
 
 class Method(Protocol):
-    """A way to replace a layer by cheaper ones."""
+    """A way to replace a layer by cheaper ones.
+
+    Attributes:
+        name: What the user calls it.
+        needs_patches: Whether ``candidates`` uses the moments of x, which are dear to collect.
+    """
 
     name: str
+    needs_patches: bool
 
-    def ranks(self, layer: Layer) -> list[int]:
-        """Ranks at which the replacement is cheaper than the layer, rising; empty if there are none."""
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """The replacements on offer that are cheaper than the layer; empty if there are none."""
         ...
 
-    def macs(self, layer: Layer, rank: int) -> int:
-        """Multiply-adds of the replacement for one image."""
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """The candidate of given ranks, also where it is no cheaper than the layer."""
         ...
 
-    def parameters(self, layer: Layer, rank: int) -> int:
-        """Weights and biases of the replacement."""
-        ...
-
-    def fit(self, data: LayerData, rank: int) -> Replacement:
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """The replacement itself.
 
         Raises:
             ModelRefusedError: A weight of it would not fit into float32.
         """
         ...
+
+
+def rank_grid(largest: int, channels: int) -> list[int]:
+    """Ranks worth offering, rising: multiples of what kernels like, and 1."""
+    step = max(1, min(8, channels // 8))
+    return sorted({rank for rank in (1, *range(step, largest + 1, step)) if rank <= largest})
+
+
+def thin(values: list[int], count: int) -> list[int]:
+    """At most ``count`` of the values, evenly, the first and the last among them."""
+    index = np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))
+    return [values[i] for i in index]
+
+
+def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Round to float32. Raises ``ModelRefusedError`` if that overflows or the values are not finite."""
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32)
+    if not np.isfinite(rounded).all():
+        raise ModelRefusedError("the fit produced weights beyond float32; use more or other images")
+    return rounded

@@ -13,11 +13,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edge_runtime.errors import ModelRefusedError
-from export.methods.base import Convolution, LayerData, Replacement
+from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, to_float32
 from export.network import Layer
 from export.responses import Moments
-from export.solvers import LowRank, asymmetric, principal_responses, reduced_rank_regression
+from export.solvers import LowRank, asymmetric, eigenvectors, principal_responses, reduced_rank_regression
 
 SOLVERS = ("linear", "asymmetric", "refit")
 REFIT_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -27,41 +26,43 @@ class Channel:
     """The channel method with a choice of fits."""
 
     name = "channel"
+    needs_patches = False
 
     def __init__(self, solvers: Sequence[str] = SOLVERS) -> None:
         self._solvers = tuple(solvers)
 
-    def ranks(self, layer: Layer) -> list[int]:
-        """Ranks at which the pair is cheaper than the layer, in steps that kernels like."""
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """Every rank at which the pair is cheaper, with the response energy it loses on held-out images."""
+        layer = data.layer
         full = min(layer.out_channels, layer.patch_length)
         cheaper = (layer.out_channels * layer.patch_length - 1) // (layer.patch_length + layer.out_channels)
-        step = max(1, min(8, layer.out_channels // 8))
-        return sorted({r for r in (1, *range(step, full + 1, step)) if r <= cheaper})
+        ranks = rank_grid(min(full, cheaper), layer.out_channels)
+        vectors = eigenvectors(data.fit.yy)
+        kept = np.cumsum(np.einsum("ir,ij,jr->r", vectors, data.held_out.yy, vectors, optimize=True))
+        total = float(np.trace(data.held_out.yy))
+        lost = [max(0.0, total - float(kept[rank - 1])) / data.held_out.count for rank in ranks]
+        return [
+            self.candidate(layer, (rank,), data.relative(error))
+            for rank, error in zip(ranks, lost, strict=True)
+        ]
 
-    def macs(self, layer: Layer, rank: int) -> int:
-        """``r (c·kh·kw + d)`` at each position."""
-        return layer.positions * rank * (layer.patch_length + layer.out_channels)
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """Cost ``r (c·kh·kw + d)`` at each position."""
+        weights = ranks[0] * (layer.patch_length + layer.out_channels)
+        return Candidate(
+            self.name, ranks, layer.positions * weights, weights + layer.out_channels, relative_error
+        )
 
-    def parameters(self, layer: Layer, rank: int) -> int:
-        """Both kernels and the second one's bias."""
-        return rank * (layer.patch_length + layer.out_channels) + layer.out_channels
-
-    def fit(self, data: LayerData, rank: int) -> Replacement:
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Fit every solver on one part of the images, keep the best on the rest, fit that on all."""
-        everything = data.fit.merge(data.held_out)
-        rows = []
+        rank = candidate.ranks[0]
+        trials = []
         for name, ridge in self._attempts(data):
             trial = _solve(name, ridge, data, data.fit).cut(rank)
-            rows.append((data.held_out.error(trial.weights, trial.bias), name, ridge))
-        error, name, ridge = min(rows)
-        answer = _solve(name, ridge, data, everything).cut(rank)
-        return Replacement(
-            method=self.name,
-            solver=name,
-            rank=rank,
-            convolutions=factors(data.layer, answer),
-            relative_error=error / max(data.held_out.variance, np.finfo(np.float64).tiny),
-        )
+            trials.append((data.relative_error(trial.weights, trial.bias), name, ridge))
+        error, name, ridge = min(trials)
+        answer = _solve(name, ridge, data, data.fit.merge(data.held_out)).cut(rank)
+        return Replacement(candidate, name, _factors(data.layer, answer), error)
 
     def _attempts(self, data: LayerData) -> Iterator[tuple[str, float]]:
         for name in self._solvers:
@@ -71,8 +72,15 @@ class Channel:
                 yield from ((name, ridge) for ridge in REFIT_RIDGES)
 
 
-def factors(layer: Layer, answer: LowRank) -> tuple[Convolution, Convolution]:
-    """The pair of convolutions of a low-rank answer."""
+def _solve(name: str, ridge: float, data: LayerData, moments: Moments) -> LowRank:
+    if name == "linear":
+        return principal_responses(moments, data.weights, data.bias)
+    if name == "asymmetric":
+        return asymmetric(moments, data.weights, data.bias)
+    return reduced_rank_regression(moments, ridge, data.weights)
+
+
+def _factors(layer: Layer, answer: LowRank) -> tuple[Convolution, Convolution]:
     rank = len(answer.inner)
     inner = answer.inner.reshape(rank, layer.in_channels, *layer.kernel)
     outer = answer.outer.reshape(layer.out_channels, rank, 1, 1)
@@ -80,20 +88,3 @@ def factors(layer: Layer, answer: LowRank) -> tuple[Convolution, Convolution]:
         Convolution(to_float32(inner), None, layer.stride, layer.pads, layer.dilation),
         Convolution(to_float32(outer), to_float32(answer.bias)),
     )
-
-
-def to_float32(values: np.ndarray) -> np.ndarray:
-    """Round to float32. Raises ``ModelRefusedError`` if that overflows or the values are not finite."""
-    with np.errstate(over="ignore"):
-        rounded = values.astype(np.float32)
-    if not np.isfinite(rounded).all():
-        raise ModelRefusedError("the fit produced weights beyond float32; use more or other images")
-    return rounded
-
-
-def _solve(name: str, ridge: float, data: LayerData, moments: Moments) -> LowRank:
-    if name == "linear":
-        return principal_responses(moments, data.weights, data.bias)
-    if name == "asymmetric":
-        return asymmetric(moments, data.weights, data.bias)
-    return reduced_rank_regression(moments, ridge, data.weights)

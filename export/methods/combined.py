@@ -1,0 +1,68 @@
+"""Spatial and channel reduction combined, "3d" [Z15].
+
+Three convolutions: ``kh×1`` with s filters, ``1×kw`` with r, ``1×1`` with d.
+
+One reduced-rank regression from the features of the first convolution to y gives the other two together.
+"""
+
+from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.methods.separable import Expansion, expand, vertical_macs
+from export.network import Layer
+
+FILTER_STEPS = 16
+RANK_STEPS = 24
+
+
+class Combined:
+    """The three-factor method."""
+
+    name = "combined"
+    needs_patches = True
+
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """A grid of (s, r), each with its held-out error."""
+        layer = data.layer
+        if 1 in layer.kernel:
+            return []
+        expansion = expand(data)
+        counts = rank_grid(len(expansion.filters), layer.out_channels)
+        cheaper = [count for count in counts if self.candidate(layer, (count, 1), 0.0).macs < layer.macs]
+        return [
+            candidate
+            for count in thin(cheaper, FILTER_STEPS)
+            for candidate in self._with_filters(data, expansion, count)
+            if candidate.macs < layer.macs
+        ]
+
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """Cost ``s·c·kh`` at each position of the input's width, ``r (s·kw + d)`` at each of the output's."""
+        filters, rank = ranks
+        rest = rank * (filters * layer.kernel[1] + layer.out_channels)
+        macs = vertical_macs(layer, filters) + layer.positions * rest
+        parameters = filters * layer.in_channels * layer.kernel[0] + rest + layer.out_channels
+        return Candidate(self.name, ranks, macs, parameters, relative_error)
+
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
+        """Filters from the weighted expansion of W, the rest by one regression on all images."""
+        count, rank = candidate.ranks
+        layer = data.layer
+        expansion = expand(data)
+        error = data.relative(float(expansion.errors_by_rank(count)[rank - 1]))
+        answer = expansion.solve(count, expansion.fit.merge(expansion.held_out)).cut(rank)
+        convolutions = (
+            expansion.vertical(count),
+            expansion.horizontal(answer.inner, None),
+            Convolution(
+                to_float32(answer.outer.reshape(layer.out_channels, rank, 1, 1)), to_float32(answer.bias)
+            ),
+        )
+        return Replacement(candidate, "regression", convolutions, error)
+
+    def _with_filters(self, data: LayerData, expansion: Expansion, count: int) -> list[Candidate]:
+        layer = data.layer
+        errors = expansion.errors_by_rank(count)
+        largest = min(layer.out_channels, count * layer.kernel[1]) - 1
+        return [
+            self.candidate(layer, (count, rank), data.relative(float(errors[rank - 1])))
+            for rank in thin(rank_grid(largest, layer.out_channels), RANK_STEPS)
+        ]

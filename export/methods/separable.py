@@ -1,0 +1,122 @@
+"""What the spatial methods share: a ``kh×1`` convolution whose outputs, read in a row of kw, are features.
+
+[J14] Jaderberg, Vedaldi, Zisserman, Speeding up CNNs with low rank expansions. W is arranged as
+(c·kh) × (kw·d); its best s-term expansion gives s vertical filters. Here the expansion is weighted by the
+covariance of the patch's columns, so that directions the data uses count more: with ``S = L Lᵀ`` the filters
+are ``L⁻ᵀ U`` from the singular vectors of ``LᵀA``. What follows the features is found by regression.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.methods.base import Convolution, LayerData, to_float32
+from export.network import Layer
+from export.responses import Matrix, Moments, Vector
+from export.solvers import RIDGE, LowRank, reduced_rank_regression
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Vertical filters of a layer, and the moments of the features that they give.
+
+    Feature ``i·kw + j`` of an output position is what filter i answers to column j of its patch, so the
+    features of the first s filters are the first s·kw.
+
+    Attributes:
+        layer: The layer.
+        filters: (S, c·kh), in falling order of importance.
+        prior: (d, S·kw), the map from the features to y that repeats W.
+        fit: Moments of (features, y) to fit on.
+        held_out: The same of other images.
+    """
+
+    layer: Layer
+    filters: Matrix
+    prior: Matrix
+    fit: Moments
+    held_out: Moments
+
+    def solve(self, count: int, moments: Moments) -> LowRank:
+        """Maps of all ranks from the features of the first ``count`` filters to y."""
+        size = count * self.layer.kernel[1]
+        return reduced_rank_regression(moments.first(size), RIDGE, self.prior[:, :size])
+
+    def errors_by_rank(self, count: int) -> Vector:
+        """Held-out error of the maps of all ranks from the first ``count`` filters."""
+        held_out = self.held_out.first(count * self.layer.kernel[1])
+        return self.solve(count, self.fit).errors_by_rank(held_out)
+
+    def vertical(self, count: int) -> Convolution:
+        """The ``kh×1`` convolution with the first ``count`` filters."""
+        layer = self.layer
+        return Convolution(
+            to_float32(self.filters[:count].reshape(count, layer.in_channels, layer.kernel[0], 1)),
+            None,
+            (layer.stride[0], 1),
+            (layer.pads[0], 0, layer.pads[2], 0),
+            (layer.dilation[0], 1),
+        )
+
+    def horizontal(self, weights: Matrix, bias: Vector | None) -> Convolution:
+        """The ``1×kw`` convolution with weights (out, s·kw)."""
+        layer = self.layer
+        return Convolution(
+            to_float32(weights.reshape(len(weights), -1, 1, layer.kernel[1])),
+            None if bias is None else to_float32(bias),
+            (1, layer.stride[1]),
+            (0, layer.pads[1], 0, layer.pads[3]),
+            (1, layer.dilation[1]),
+        )
+
+
+def expand(data: LayerData) -> Expansion:
+    """All vertical filters worth having: more would cost as much as the layer itself."""
+    layer = data.layer
+    height, width = layer.in_channels * layer.kernel[0], layer.kernel[1]
+    # (d, c·kh·kw) as (c·kh) × (kw·d)
+    arranged = data.weights.reshape(-1, height, width).transpose(1, 2, 0).reshape(height, -1)
+    root = _column_root(data.fit, height, width)
+    vectors, _, _ = np.linalg.svd(root.T @ arranged, full_matrices=False)
+    filters = np.linalg.solve(root.T, vectors).T
+    filters /= np.linalg.norm(filters, axis=1, keepdims=True)
+    answers = np.linalg.lstsq(filters.T, arranged, rcond=None)[0].astype(np.float64)
+    prior: Matrix = answers.reshape(-1, width, layer.out_channels).transpose(2, 0, 1)
+    return Expansion(
+        layer,
+        filters,
+        prior.reshape(layer.out_channels, -1),
+        _through(data.fit, filters, width),
+        _through(data.held_out, filters, width),
+    )
+
+
+def vertical_macs(layer: Layer, filters: int) -> int:
+    """Multiply-adds of the first convolution: it keeps the input's width."""
+    return layer.output_size[0] * layer.input_size[1] * filters * layer.in_channels * layer.kernel[0]
+
+
+def _column_root(moments: Moments, height: int, width: int) -> Matrix:
+    """Cholesky factor of the covariance of the patch's columns."""
+    columns = moments.xx.reshape(height, width, height, width)
+    covariance = np.einsum("ajbj->ab", columns) / (moments.count * width)
+    ridge = RIDGE * np.trace(covariance) / height + np.finfo(np.float64).tiny
+    return np.linalg.cholesky(covariance + ridge * np.eye(height))
+
+
+def _through(moments: Moments, filters: Matrix, width: int) -> Moments:
+    """Moments of (features, y): the filters applied to each column of the patch."""
+
+    def apply(matrix: Matrix) -> Matrix:
+        """(n, c·kh·kw) to (n, S·kw)."""
+        columns = matrix.reshape(len(matrix), -1, width).transpose(2, 0, 1)
+        return (columns @ filters.T).transpose(1, 2, 0).reshape(len(matrix), -1)
+
+    return Moments(
+        moments.count,
+        apply(moments.mean_x[None])[0],
+        moments.mean_y,
+        apply(apply(moments.xx).T),
+        apply(moments.yx),
+        moments.yy,
+    )

@@ -1,0 +1,44 @@
+"""Spatial reduction [J14]: ``kh×1`` with s filters, then ``1×kw`` with d, the second fitted by regression."""
+
+from export.methods.base import Candidate, LayerData, Replacement, rank_grid, thin
+from export.methods.separable import expand, vertical_macs
+from export.network import Layer
+
+FILTER_STEPS = 24
+
+
+class Spatial:
+    """The spatial method."""
+
+    name = "spatial"
+    needs_patches = True
+
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """A grid of ranks, each with its held-out error."""
+        layer = data.layer
+        if 1 in layer.kernel:
+            return []
+        expansion = expand(data)
+        ranks = rank_grid(len(expansion.filters), layer.out_channels)
+        cheaper = [rank for rank in ranks if self.candidate(layer, (rank,), 0.0).macs < layer.macs]
+        return [
+            self.candidate(layer, (rank,), data.relative(float(expansion.errors_by_rank(rank)[-1])))
+            for rank in thin(cheaper, FILTER_STEPS)
+        ]
+
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """Cost ``s·c·kh`` at each position of the input's width, ``s·kw·d`` at each of the output's."""
+        (filters,) = ranks
+        second = filters * layer.kernel[1] * layer.out_channels
+        macs = vertical_macs(layer, filters) + layer.positions * second
+        parameters = filters * layer.in_channels * layer.kernel[0] + second + layer.out_channels
+        return Candidate(self.name, ranks, macs, parameters, relative_error)
+
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
+        """Filters from the weighted expansion of W, the rest by regression on all images."""
+        (count,) = candidate.ranks
+        expansion = expand(data)
+        error = data.relative(float(expansion.errors_by_rank(count)[-1]))
+        answer = expansion.solve(count, expansion.fit.merge(expansion.held_out))
+        convolutions = (expansion.vertical(count), expansion.horizontal(answer.weights, answer.bias))
+        return Replacement(candidate, "regression", convolutions, error)

@@ -1,0 +1,63 @@
+"""The passes over the calibration images: their work is counted and their progress shown."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from export.activations import Activation, Activations, ActivationStream, KeptTensors
+from export.methods.base import LayerData
+from export.network import Layer, ReducibleNetwork
+from export.progress import Progress
+from export.samples import Sampler, is_held_out
+
+
+class Passes:
+    """One pass over the original network, then one over the network as it is reduced.
+
+    Attributes:
+        threads: Threads for onnxruntime.
+    """
+
+    def __init__(
+        self, inputs: KeptTensors, sampler: Sampler, folder: Path, threads: int, progress: Progress
+    ) -> None:
+        self.threads = threads
+        self._inputs = inputs
+        self._sampler = sampler
+        self._progress = progress
+        self._original = ActivationStream(inputs, folder / "original", threads)
+        self._reduced = ActivationStream(inputs, folder / "reduced", threads)
+
+    @property
+    def image_macs(self) -> int:
+        """Multiply-adds run so far for each image."""
+        return self._original.image_macs + self._reduced.image_macs
+
+    def record(
+        self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool
+    ) -> dict[str, LayerData]:
+        """A stretch of the pass over the original network: see ``Sampler.record``."""
+        activations = self._advance(self._original, network, layers, "collecting responses")
+        return self._sampler.record(layers, activations, with_patches=with_patches)
+
+    def gather(self, network: ReducibleNetwork, layers: Sequence[Layer], task: str) -> dict[str, LayerData]:
+        """A stretch of the pass over the network as it is reduced: see ``Sampler.gather``."""
+        self._original.close()
+        return self._sampler.gather(layers, self._advance(self._reduced, network, layers, task))
+
+    def held_out_inputs(self, network: ReducibleNetwork, count: int) -> list[Activation]:
+        """The first ``count`` inputs that no fit uses."""
+        kept = (values for index, values in enumerate(self._inputs.read()) if is_held_out(index))
+        return [values[network.input_name] for values in islice(kept, count)]
+
+    def report(self, task: str, done: int, total: int) -> None:
+        """Show progress on work other than a pass."""
+        self._progress(task, done, total)
+
+    def _advance(
+        self, stream: ActivationStream, network: ReducibleNetwork, layers: Sequence[Layer], task: str
+    ) -> Iterator[Activations]:
+        wanted = sorted({layer.input for layer in layers})
+        for done, activations in enumerate(stream.advance(network, wanted), start=1):
+            self._progress(task, done, self._inputs.count)
+            yield activations
