@@ -2,7 +2,9 @@
 
 import os
 
-# OpenCV reads this when it is imported: a picture of a few kilobytes may otherwise unpack to gigabytes.
+# OpenCV reads these when it is imported. A picture of a few kilobytes may otherwise unpack to gigabytes;
+# and a bad file shall be one line of ours, not theirs (its function for that has another name before 4.13).
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 __version__ = "0.1.0"

@@ -12,10 +12,6 @@ from edge_runtime.preprocess import Image
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 MAX_FILE_BYTES = 256 << 20
 
-cv2.utils.logging.setLogLevel(
-    cv2.utils.logging.LOG_LEVEL_SILENT
-)  # a bad file is one line of ours, not theirs
-
 
 def is_image_name(path: Path) -> bool:
     """Whether the name looks like a picture: a known extension in any case, not hidden."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import edge_runtime  # noqa: F401  before any test imports cv2: it sets OpenCV up
+
 PROJECT = Path(__file__).resolve().parents[1]
 TESTS = ("test", "conf")  # how the names of tests and their fixtures begin
 ASSETS = PROJECT.parent / "shared" / "assets"

@@ -106,7 +106,6 @@ class OpenCVSource:
 
 
 def _open(location: str, *, device: bool) -> cv2.VideoCapture:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     if device:
         return cv2.VideoCapture(location, cv2.CAP_V4L2)
     limits = [
