@@ -67,7 +67,7 @@ def _built_once(script: Path) -> Path:
 
 def _version(script: Path) -> str:
     beside = (path for path in script.parent.iterdir() if path.is_file() and path.name[:4] not in TESTS)
-    sources = [*sorted(beside), PROJECT / "deploy" / "constraints-trixie.txt"]
+    sources = [*sorted(beside), *sorted((PROJECT / "deploy").glob("constraints-*.txt"))]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 

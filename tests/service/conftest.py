@@ -1,4 +1,4 @@
-"""A Debian trixie in a container, with its real systemd and this project installed as on a Pi."""
+"""Debian in a container, with its real systemd and this project installed as on a Pi."""
 
 import os
 import shutil
@@ -21,7 +21,8 @@ INSTALL = "/shared/project/deploy/install.sh --wheels /shared/wheels"
 class Machine:
     """A booted container; what it writes vanishes with it."""
 
-    def __init__(self, root: Path, shared: Path, work: Path) -> None:
+    def __init__(self, release: str, root: Path, shared: Path, work: Path) -> None:
+        self.release = release
         self._console = (work.parent / "console.log").open("w")
         self._process = subprocess.Popen(
             [HERE / "boot.sh", root, shared, work], stdout=self._console, stderr=subprocess.STDOUT
@@ -98,11 +99,13 @@ def _is_first_process(process_id: int) -> bool:
     return "\nNSpid:" in status and status.split("\nNSpid:")[1].splitlines()[0].split()[-1] == "1"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def machine(
-    built_once: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    built_once: Callable[[Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Machine]:
-    """The booted container with the service installed but not started."""
+    """The booted container, of each release, with the service installed but not started."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to boot a systemd in a container")
     missing = [
@@ -111,12 +114,13 @@ def machine(
     if missing:
         pytest.skip(f"needs {', '.join(missing)} (apt-get install mmdebstrap systemd-container)")
     try:
-        built = built_once(HERE / "make_tree.sh")
+        built = built_once(HERE / "make_trees.sh") / request.param
     except RuntimeError as error:
-        pytest.skip(f"could not make the Debian tree: {error}")
+        pytest.skip(f"could not make the Debian trees: {error}")
     folder = tmp_path_factory.mktemp("machine")
     (folder / "work").mkdir()
-    booted = Machine(built / "root", _share(built / "wheels", folder / "shared"), folder / "work")
+    shared = _share(built / "wheels", folder / "shared")
+    booted = Machine(request.param, built / "root", shared, folder / "work")
     try:
         booted.wait_for_boot()
         booted.run("rm -r /etc/apt/sources.list*")  # there is no network to ask

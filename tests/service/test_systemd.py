@@ -74,12 +74,19 @@ def test_installing_again_from_the_sources_changes_nothing(machine: Machine) -> 
 @pytest.mark.root
 def test_the_installed_command_and_versions(machine: Machine) -> None:
     assert machine.run("pi-infer --version").startswith("pi-infer ")
-    pins = {line for line in _pins() if not line.startswith("#")}
-    assert pins <= set(machine.run("/opt/pi-infer/venv/bin/pip freeze").splitlines())
+    assert pins(machine.release) <= set(machine.run("/opt/pi-infer/venv/bin/pip freeze").splitlines())
 
 
-def _pins() -> list[str]:
-    return (PROJECT / "deploy" / "constraints-trixie.txt").read_text().splitlines()
+@pytest.mark.root
+def test_the_distributions_numpy_stays_the_only_one(machine: Machine) -> None:
+    """Or picamera2, compiled against it, breaks: see deploy/constraints-*.txt."""
+    found = machine.run("/opt/pi-infer/venv/bin/python -c 'import cv2, numpy; print(numpy.__file__)'")
+    assert found.startswith("/usr/lib/python3/dist-packages/")
+
+
+def pins(release: str) -> set[str]:
+    lines = (PROJECT / "deploy" / f"constraints-{release}.txt").read_text().splitlines()
+    return {line for line in lines if not line.startswith("#")}
 
 
 @pytest.mark.root
