@@ -10,9 +10,21 @@ def producers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
     return {name: node for node in model.graph.node for name in node.output if name}
 
 
+def reads(node: onnx.NodeProto) -> set[str]:
+    """The tensors a node needs; those its branches and loop bodies take from outside included."""
+    names = {name for name in node.input if name}
+    for attribute in node.attribute:
+        for body in (attribute.g, *attribute.graphs):
+            own = {value.name for value in (*body.input, *body.initializer)}
+            own |= {name for inner in body.node for name in inner.output}
+            names |= {name for inner in body.node for name in reads(inner)} - own
+            names |= {value.name for value in body.output} - own
+    return names
+
+
 def consumers(model: onnx.ModelProto, tensor: str) -> list[onnx.NodeProto]:
     """The nodes that read ``tensor``."""
-    return [node for node in model.graph.node if tensor in node.input]
+    return [node for node in model.graph.node if tensor in reads(node)]
 
 
 def nodes_before(
@@ -20,22 +32,22 @@ def nodes_before(
 ) -> list[onnx.NodeProto]:
     """The nodes that compute ``targets``, in order of execution, stopping at ``sources``."""
     produced_by = producers(model)
-    needed = set()
+    needed: set[str] = set()
     waiting = [name for name in targets if name not in sources]
     while waiting:
         node = produced_by.get(waiting.pop())
-        if node is not None and id(node) not in needed:
-            needed.add(id(node))
-            waiting.extend(name for name in node.input if name not in sources)
-    return [node for node in model.graph.node if id(node) in needed]
+        if node is not None and needed.isdisjoint(node.output):
+            needed.update(name for name in node.output if name)
+            waiting.extend(reads(node).difference(sources))
+    return [node for node in model.graph.node if not needed.isdisjoint(node.output)]
 
 
 def frontier(model: onnx.ModelProto, targets: Collection[str], input_name: str) -> list[str]:
     """The tensors that, once ``targets`` are computed, are enough to compute all the rest."""
-    done = {id(node) for node in nodes_before(model, targets)}
-    known = {input_name} | {n for node in model.graph.node if id(node) in done for n in node.output if n}
-    rest = [node for node in model.graph.node if id(node) not in done]
-    return sorted({name for node in rest for name in node.input if name in known})
+    done = nodes_before(model, targets)
+    known = {input_name} | {name for node in done for name in node.output if name}
+    rest = [node for node in model.graph.node if known.isdisjoint(node.output)]
+    return sorted({name for node in rest for name in reads(node) if name in known})
 
 
 def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collection[str]) -> onnx.ModelProto:
@@ -44,7 +56,7 @@ def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collecti
     Shapes of the cut tensors are left open, so that it runs on any size the whole network runs on.
     """
     nodes = nodes_before(model, targets, sources)
-    read = {name for node in nodes for name in node.input}
+    read = {name for node in nodes for name in reads(node)}
     weights = [tensor for tensor in model.graph.initializer if tensor.name in read]
     return onnx.helper.make_model(
         onnx.helper.make_graph(
@@ -73,7 +85,7 @@ def depths(model: onnx.ModelProto, layers: Mapping[str, str]) -> dict[str, int]:
     depth: dict[str, int] = {}
     found: dict[str, int] = {}
     for node in model.graph.node:
-        before = max((depth.get(name, 0) for name in node.input), default=0)
+        before = max((depth.get(name, 0) for name in reads(node)), default=0)
         layer = next((name for name in node.output if name in layers), None)
         if layer is not None:
             found[layer] = before

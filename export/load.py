@@ -108,7 +108,15 @@ def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:
     del folded.opset_import[:]
     folded.opset_import.extend(model.opset_import)
     constants_to_initialisers(folded)
+    _restore_order(folded, model)
     return folded
+
+
+def _restore_order(folded: onnx.ModelProto, model: onnx.ModelProto) -> None:
+    """The optimiser writes in the order of its hash tables, which may differ from run to run."""
+    folded.graph.initializer.sort(key=lambda tensor: tensor.name)
+    del folded.metadata_props[:]
+    folded.metadata_props.extend(model.metadata_props)
 
 
 def refuse_external_data(model: onnx.ModelProto, path: Path) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper, shape_inference
 
 from edge_runtime.errors import InputError, ModelRefusedError
+from export.graph import reads
 from export.load import image_inputs, load_model
 
 Weights = NDArray[np.float32]
@@ -214,7 +215,7 @@ def _refuse_boundless(shapes: Mapping[str, tuple[int, ...]], where: str) -> None
 
 def _layers(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[Layer]:
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    uses = Counter(name for node in model.graph.node for name in node.input)
+    uses = Counter(name for node in model.graph.node for name in reads(node))
     layers = []
     for node in model.graph.node:
         if node.op_type == "Conv":

@@ -32,13 +32,15 @@ class Offer:
     sensitivity: float = 1.0
 
     def choices(self) -> list["Choice"]:
-        """The layer as it is, and the candidates none of which is both dearer and worse than another."""
-        found = [Choice(None, float(self.layer.macs), 0.0)]
-        for candidate in sorted(self.candidates, key=lambda c: (-c.macs, c.relative_error)):
-            while len(found) > 1 and found[-1].error >= candidate.relative_error:
-                found.pop()
-            found.append(Choice(candidate, float(candidate.macs), candidate.relative_error))
-        return found
+        """The layer as it is, and the candidates that no other beats or equals in both cost and error.
+
+        Of equal ones the first stays.
+        """
+        found: list[Choice] = []
+        for candidate in sorted(self.candidates, key=lambda c: (c.macs, c.relative_error)):
+            if not found or candidate.relative_error < found[-1].error:
+                found.append(Choice(candidate, float(candidate.macs), candidate.relative_error))
+        return [Choice(None, float(self.layer.macs), 0.0), *reversed(found)]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 import onnx
 from onnx import helper, numpy_helper
 
-from export.graph import producers
+from export.graph import producers, reads
 from export.load import add_initialiser
 from export.methods.base import Convolution, Replacement
 from export.network import Layer
@@ -74,7 +74,8 @@ def _unused(wanted: str, taken: set[str]) -> str:
 
 
 def _drop_unused(model: onnx.ModelProto, names: list[str]) -> None:
-    used = {name for node in model.graph.node for name in node.input}
+    used = {name for node in model.graph.node for name in reads(node)}
+    used |= {value.name for value in model.graph.output}
     for name in names:
         if name and name not in used:
             for values in (model.graph.initializer, model.graph.input):

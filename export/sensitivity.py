@@ -51,16 +51,23 @@ def output_changes(
 
 
 def relative_change(original: Sequence[Outputs], changed: Sequence[Outputs]) -> float:
-    """Squared difference of two sets of outputs over the variance, averaged over channels and outputs."""
+    """Squared difference of two sets of outputs over the variance, averaged over channels and outputs.
+
+    Outputs that never vary, as on a single image, are compared with their mean square instead.
+    """
     changes = []
     for before, after in zip(zip(*original, strict=True), zip(*changed, strict=True), strict=True):
         reference, other = (
             np.concatenate([a.reshape(-1, a.shape[-1]) for a in side]).astype(np.float64)
             for side in (before, after)
         )
+        change = ((reference - other) ** 2).mean(axis=0)
         variance = reference.var(axis=0)
-        alive = variance > 1e-12 * max(float(variance.max()), 1e-30)
-        changes.append(np.mean(((reference - other) ** 2).mean(axis=0)[alive] / variance[alive]))
+        alive = variance > max(1e-12 * float(variance.max()), 1e-30)
+        if alive.any():
+            changes.append(np.mean(change[alive] / variance[alive]))
+        else:
+            changes.append(change.mean() / max(float((reference**2).mean()), 1e-30))
     return float(np.mean(changes))
 
 

@@ -1,0 +1,159 @@
+"""Small random networks, images and samples for the tests of the exporter's core."""
+
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from edge_runtime.session import open_bytes
+from export.activations import keep_inputs
+from export.methods.base import LayerData
+from export.network import ReducibleNetwork, describe
+from export.passes import Passes
+from export.progress import silent
+from export.samples import Sampler
+from tests.attacks.networks import model_of, network
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """One convolution and the size of its input."""
+
+    in_channels: int
+    out_channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (1, 1, 1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    size: tuple[int, int] = (6, 6)
+    bias: bool = True
+
+
+@st.composite
+def geometries(draw: st.DrawFn, channels: int = 5, kernels: tuple[int, ...] = (1, 2, 3, 4, 5, 7)) -> Geometry:
+    """Convolutions whose kernel fits into the padded input, of any stride, padding and dilation."""
+
+    def both(values: Sequence[int]) -> tuple[int, int]:
+        return draw(st.sampled_from(values)), draw(st.sampled_from(values))
+
+    kernel, stride, dilation = both(kernels), both((1, 2, 3)), both((1, 2))
+    pads = tuple(draw(st.integers(0, 3)) for _ in range(4))
+    reach = [dilation[axis] * (kernel[axis] - 1) + 1 - pads[axis] - pads[axis + 2] for axis in (0, 1)]
+    sides = [draw(st.integers(max(1, least), max(1, least) + 5)) for least in reach]
+    return Geometry(
+        draw(st.integers(1, channels)),
+        draw(st.integers(1, channels + 3)),
+        kernel,
+        stride,
+        (pads[0], pads[1], pads[2], pads[3]),
+        dilation,
+        (sides[0], sides[1]),
+        draw(st.booleans()),
+    )
+
+
+def convolution(geometry: Geometry, seed: int = 0) -> ReducibleNetwork:
+    """A network of this one convolution, named ``only``."""
+    random = np.random.default_rng(seed)
+    shape = (geometry.out_channels, geometry.in_channels, *geometry.kernel)
+    weights = {"w": random.normal(0, 1 / math.sqrt(math.prod(shape[1:])), shape).astype(np.float32)}
+    if geometry.bias:
+        weights["b"] = random.normal(0, 1, geometry.out_channels).astype(np.float32)
+    node = helper.make_node(
+        "Conv",
+        ["image", *weights],
+        ["scores"],
+        "only",
+        strides=geometry.stride,
+        pads=geometry.pads,
+        dilations=geometry.dilation,
+    )
+    model = model_of([node], weights, ["N", geometry.in_channels, *geometry.size], list("ndhw"))
+    return describe(model, None, "a convolution")
+
+
+def with_branch() -> onnx.ModelProto:
+    """A network whose second convolution reads the first through an If, whose branches read from outside."""
+    model = network()
+    branches = {
+        f"{name}_branch": helper.make_graph(
+            [helper.make_node(operation, ["r1"], [f"{name}_out"])],
+            name,
+            [],
+            [helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, ["N", 8, "h", "w"])],
+        )
+        for name, operation in (("then", "Identity"), ("else", "Neg"))
+    }
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "condition"))
+    model.graph.node.insert(2, helper.make_node("If", ["condition"], ["chosen"], "branch", **branches))
+    model.graph.node[3].input[0] = "chosen"
+    return model
+
+
+def random_images(count: int, shape: Sequence[int], seed: int = 0) -> list[Array]:
+    """Inputs of shape (1, *shape), different ones."""
+    random = np.random.default_rng(seed)
+    return [random.normal(0.3, 1, (1, *shape)).astype(np.float32) for _ in range(count)]
+
+
+def images_for(network: ReducibleNetwork, count: int, seed: int = 0) -> list[Array]:
+    """Random inputs of the size a network was read for."""
+    return random_images(count, network.shapes[network.input_name][1:], seed)
+
+
+def outputs(model: onnx.ModelProto, images: Sequence[Array]) -> list[Array]:
+    """Every output for every image, images first."""
+    session = open_bytes(model.SerializeToString(), threads=1)
+    name = session.get_inputs()[0].name
+    return [output for image in images for output in session.run(None, {name: image})]
+
+
+def assert_equal_outputs(
+    model: onnx.ModelProto, other: onnx.ModelProto, images: Sequence[Array], tolerance: float = 1e-4
+) -> None:
+    """Each output differs by at most ``tolerance`` of its largest value."""
+    pairs = zip(outputs(model, images), outputs(other, images), strict=True)
+    assert max(relative_difference(*pair) for pair in pairs) <= tolerance
+
+
+def relative_difference(expected: Array, found: Array) -> float:
+    """Largest difference over the largest expected value."""
+    assert expected.shape == found.shape
+    return float(np.abs(expected - found).max() / np.abs(expected).max())
+
+
+def count_macs(model: onnx.ModelProto, size: tuple[int, int]) -> int:
+    """Multiply-adds of all Convs, counted from the shapes of onnx alone."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    dims = copy.graph.input[0].type.tensor_type.shape.dim
+    for dim, length in zip(dims, (1, dims[1].dim_value, *size), strict=True):
+        dim.dim_value = length
+    graph = onnx.shape_inference.infer_shapes(copy, strict_mode=True).graph
+    weights = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.value_info, *graph.output)
+    }
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    return sum(
+        math.prod(shapes[node.output[0]]) * math.prod(weights[node.input[1]][1:]) for node in convolutions
+    )
+
+
+def sample_layers(network: ReducibleNetwork, images: Sequence[Array], seed: int = 0) -> dict[str, LayerData]:
+    """What there is to fit each reducible layer on, in the original network, by the layer's output."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        inputs = keep_inputs(iter(images), network.input_name, folder)
+        passes = Passes(inputs, Sampler(network, inputs.count, seed, folder), folder, 1, silent)
+        return passes.record(network, network.reducible, with_patches=True)
