@@ -9,24 +9,25 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper, shape_inference
+from onnx import numpy_helper
 
 from edge_runtime.errors import InputError, ModelRefusedError
 from export.graph import reads
 from export.load import image_inputs, load_model
+from export.shapes import infer_shapes, input_size_of, refuse_boundless
 
 Weights = NDArray[np.float32]
-
-MAX_TENSOR_VALUES = 1 << 29  # 2 GiB of float32
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One Conv or Gemm.
+    """One Conv, or one fully connected layer: a Gemm, or a MatMul by a constant matrix.
+
+    A fully connected layer is a 1x1 convolution of as many positions as its input has rows.
 
     Attributes:
         name: The node's name, or its output's where it has none.
-        op_type: ``Conv`` or ``Gemm``.
+        op_type: ``Conv``, ``Gemm`` or ``MatMul``.
         input: Name of the tensor it reads.
         output: Name of the tensor it writes: the response.
         weight: Name of its weights; empty where they are computed by the network.
@@ -40,6 +41,7 @@ class Layer:
         group: Number of groups.
         input_size: Height and width of the input.
         output_size: Height and width of the output.
+        transposed: Whether the weights are stored as (c, d).
         reason: Why it cannot be reduced; None if it can.
     """
 
@@ -58,7 +60,13 @@ class Layer:
     group: int
     input_size: tuple[int, int]
     output_size: tuple[int, int]
+    transposed: bool = False
     reason: str | None = None
+
+    @property
+    def fully_connected(self) -> bool:
+        """Whether it is no convolution."""
+        return self.op_type != "Conv"
 
     @property
     def patch_length(self) -> int:
@@ -87,7 +95,7 @@ class ReducibleNetwork:
 
     Attributes:
         model: The checked model, batch norm folded.
-        layers: Its Convs and Gemms in order of execution.
+        layers: Its convolutions and fully connected layers in order of execution.
         input_name: Name of its single input.
         input_size: Height and width the shapes were inferred for.
         shapes: Shape of each tensor for one image of that size.
@@ -140,10 +148,10 @@ def describe(model: onnx.ModelProto, input_size: tuple[int, int] | None, where: 
     inputs = image_inputs(model)
     if len(inputs) != 1:
         raise ModelRefusedError(f"{where} has {len(inputs)} inputs; a network with one image input is needed")
-    size = _input_size(inputs[0], input_size, where)
-    values = _infer_shapes(model, inputs[0].name, size, where)
+    size = input_size_of(inputs[0], input_size, where)
+    values = infer_shapes(model, inputs[0].name, size, where)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
-    _refuse_boundless(shapes, where)
+    refuse_boundless(shapes, where)
     layers = tuple(_layers(model, shapes))
     if not layers:
         raise ModelRefusedError(f"{where} has no Conv and no Gemm layer: there is nothing to reduce")
@@ -168,51 +176,6 @@ def attributes(node: onnx.NodeProto) -> dict[str, object]:
     return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
-def _input_size(value: onnx.ValueInfoProto, asked: tuple[int, int] | None, where: str) -> tuple[int, int]:
-    dims = value.type.tensor_type.shape.dim
-    if len(dims) != 4:
-        raise ModelRefusedError(
-            f"{where}: input {value.name!r} has {len(dims)} dimensions; an image input (N, C, H, W) is needed"
-        )
-    own = (dims[2].dim_value, dims[3].dim_value)
-    if asked is None and 0 in own:
-        raise InputError(f"{where} leaves its input size free: give --input-size HxW, or a model card")
-    size = asked or own
-    if any(fixed and fixed != wanted for fixed, wanted in zip(own, size, strict=True)):
-        raise InputError(f"{where} takes {own[0]}x{own[1]} images only, not {size[0]}x{size[1]}")
-    return size
-
-
-def _infer_shapes(
-    model: onnx.ModelProto, input_name: str, size: tuple[int, int], where: str
-) -> list[onnx.ValueInfoProto]:
-    sized = onnx.ModelProto()
-    sized.CopyFrom(model)
-    for value in sized.graph.input:
-        if value.name == input_name:
-            for dim, length in zip(value.type.tensor_type.shape.dim, (1, None, *size), strict=True):
-                if length is not None:
-                    dim.dim_value = length
-    del sized.graph.value_info[:]  # symbolic sizes recorded there would win over the sizes set here
-    for value in sized.graph.output:
-        if value.type.HasField("tensor_type"):
-            value.type.tensor_type.ClearField("shape")
-    try:
-        inferred = shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True)
-    except shape_inference.InferenceError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{where} does not work with {size[0]}x{size[1]} images: {reason}") from error
-    return [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
-
-
-def _refuse_boundless(shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
-    """A few bytes can ask for any amount of memory."""
-    for name, shape in shapes.items():
-        if math.prod(shape) > MAX_TENSOR_VALUES:
-            sides = "x".join(str(side) for side in shape)
-            raise ModelRefusedError(f"{where}: tensor {name!r} of {sides} values is too large to be run")
-
-
 def _layers(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[Layer]:
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     uses = Counter(name for node in model.graph.node for name in reads(node))
@@ -220,8 +183,8 @@ def _layers(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> li
     for node in model.graph.node:
         if node.op_type == "Conv":
             layers.append(_conv(node, shapes, weights, uses))
-        elif node.op_type == "Gemm":
-            layers.append(_gemm(node, shapes, weights))
+        elif node.op_type == "Gemm" or _is_dense_matmul(node, shapes, weights):
+            layers.append(_fully_connected(node, shapes, weights, uses))
     return layers
 
 
@@ -307,35 +270,68 @@ def _reason(
         "dynamic bias: computed by the network": bool(layer.bias) and layer.bias not in weights,
         "shared weight: another layer uses it too": uses[layer.weight] > 1,
         "depthwise": 1 < layer.group == layer.in_channels,
-        f"grouped ({layer.group} groups)": layer.group > 1,
         "already 1x1": layer.kernel == (1, 1),
     }
     return next((reason for reason, holds in obstacles.items() if holds), None)
 
 
-def _gemm(
+def _is_dense_matmul(
     node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, onnx.TensorProto]
+) -> bool:
+    """Whether a node multiplies rows of features by a constant matrix."""
+    if node.op_type != "MatMul" or node.input[1] not in weights:
+        return False
+    return len(weights[node.input[1]].dims) == 2 and len(shapes.get(node.input[0], ())) == 2
+
+
+def _fully_connected(
+    node: onnx.NodeProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    weights: Mapping[str, onnx.TensorProto],
+    uses: Counter[str],
 ) -> Layer:
-    name = node.name or node.output[0]
     weight = weights.get(node.input[1])
     shape = list(weight.dims) if weight is not None else list(shapes.get(node.input[1], (0, 0)))
-    if not attributes(node).get("transB", 0):
-        shape = shape[::-1]
-    return Layer(
-        name=name,
-        op_type="Gemm",
+    fields = attributes(node)
+    transposed = not fields.get("transB", 0)
+    rows = (shapes.get(node.output[0]) or (0,))[0]
+    layer = Layer(
+        name=node.name or node.output[0],
+        op_type=node.op_type,
         input=node.input[0],
         output=node.output[0],
         weight=node.input[1] if weight is not None else "",
         bias=node.input[2] if len(node.input) > 2 else "",
-        out_channels=shape[0],
-        in_channels=shape[1],
+        out_channels=shape[1] if transposed else shape[0],
+        in_channels=shape[0] if transposed else shape[1],
         kernel=(1, 1),
         stride=(1, 1),
         pads=(0, 0, 0, 0),
         dilation=(1, 1),
         group=1,
-        input_size=(1, 1),
-        output_size=(1, 1),
-        reason="dynamic weight: computed by the network" if weight is None else "fully connected",
+        input_size=(max(rows, 1), 1),
+        output_size=(max(rows, 1), 1),
+        transposed=transposed,
     )
+    plain = fields.get("alpha", 1.0) == fields.get("beta", 1.0) == 1.0 and not fields.get("transA", 0)
+    return replace(layer, reason=_dense_reason(layer, weights, uses, rows, plain=plain))
+
+
+def _dense_reason(
+    layer: Layer, weights: Mapping[str, onnx.TensorProto], uses: Counter[str], rows: int, *, plain: bool
+) -> str | None:
+    """Why a fully connected layer cannot be reduced; None if it can."""
+    if not layer.weight:
+        return "dynamic weight: computed by the network"
+    dtype = onnx.TensorProto.DataType.Name(weights[layer.weight].data_type).lower()
+    bias = list(weights[layer.bias].dims) if layer.bias in weights else []
+    obstacles = {
+        f"weights are {dtype}, not float": dtype != "float",
+        "alpha, beta or transA is set": not plain,
+        "dynamic bias: computed by the network": bool(layer.bias) and layer.bias not in weights,
+        "its bias differs from row to row": math.prod(bias) not in (1, layer.out_channels)
+        or any(side != 1 for side in bias[:-1]),
+        "shared weight: another layer uses it too": uses[layer.weight] > 1,
+        "the number of its rows cannot be known": rows == 0,
+    }
+    return next((reason for reason, holds in obstacles.items() if holds), None)

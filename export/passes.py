@@ -40,10 +40,13 @@ class Passes:
         activations = self._advance(self._original, network, layers, "collecting responses")
         return self._sampler.record(layers, activations, with_patches=with_patches)
 
-    def gather(self, network: ReducibleNetwork, layers: Sequence[Layer], task: str) -> dict[str, LayerData]:
+    def gather(
+        self, network: ReducibleNetwork, layers: Sequence[Layer], task: str, *, with_pairs: bool
+    ) -> dict[str, LayerData]:
         """A stretch of the pass over the network as it is reduced: see ``Sampler.gather``."""
         self._original.close()
-        return self._sampler.gather(layers, self._advance(self._reduced, network, layers, task))
+        activations = self._advance(self._reduced, network, layers, task)
+        return self._sampler.gather(layers, activations, with_pairs=with_pairs)
 
     def held_out_inputs(self, network: ReducibleNetwork, count: int) -> list[Activation]:
         """The first ``count`` inputs that no fit uses."""

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +92,7 @@ class ReduceOptions:
         speedup: Multiply-adds of the whole network before over after, at least 1.
         methods: How layers may be reduced.
         rule: How ranks are chosen: a key of ``ranks.RULES``.
+        nonlinear: Whether fits match the response after its activation.
         choice: Candidates by layer name instead of a choice; layers not named stay.
         seed: Chooses the sampled positions.
         threads: Threads for the passes over the images.
@@ -100,6 +101,7 @@ class ReduceOptions:
     speedup: float = 2.0
     methods: tuple[Method, ...] = field(default_factory=all_methods)
     rule: str = "error"
+    nonlinear: bool = True
     choice: Chosen | None = None
     seed: int = 0
     threads: int = 1
@@ -130,7 +132,7 @@ def reduce_network(
             sampler.require_enough(layer)
         passes = Passes(inputs, sampler, Path(folder), options.threads, progress)
         choice = _choose(network, options, passes)
-        reduced, replacements = _replace_layers(network, choice, options.methods, passes)
+        reduced, replacements = _replace_layers(network, choice, options, passes)
     check(reduced.model, "the reduced network")
     open_bytes(reduced.model.SerializeToString(), options.threads)
     reports = tuple(_report(layer, replacements.get(layer.name)) for layer in network.layers)
@@ -158,13 +160,13 @@ def _choose(network: ReducibleNetwork, options: ReduceOptions, passes: Passes) -
 
 
 def _replace_layers(
-    network: ReducibleNetwork, choice: Chosen, methods: Sequence[Method], passes: Passes
+    network: ReducibleNetwork, choice: Chosen, options: ReduceOptions, passes: Passes
 ) -> tuple[ReducibleNetwork, dict[str, Replacement]]:
     """Fit layer after layer, each on the activations of the network as reduced so far.
 
     Layers of equal depth do not depend on each other and share a stretch of the pass.
     """
-    by_name = {method.name: method for method in methods}
+    by_name = {method.name: method for method in options.methods}
     layers = [layer for layer in network.layers if layer.name in choice]
     depth = depths(network.model, {layer.output: layer.input for layer in layers})
     replacements: dict[str, Replacement] = {}
@@ -172,7 +174,7 @@ def _replace_layers(
     for level in sorted(set(depth.values())):
         together = [layer for layer in layers if depth[layer.output] == level]
         task = f"fitting layer {len(replacements) + 1} of {len(layers)}"
-        data = passes.gather(current, together, task)
+        data = passes.gather(current, together, task, with_pairs=options.nonlinear)
         model = current.model
         for layer in together:
             candidate = choice[layer.name]

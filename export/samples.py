@@ -6,6 +6,7 @@ sampled at the same places.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
 from export.activations import Activations, finite
-from export.methods.base import LayerData
+from export.methods.base import LayerData, Pairs
 from export.network import Layer, ReducibleNetwork
+from export.nonlinearity import nonlinearity_after
 from export.patches import extract_patches, sample_positions
 from export.responses import Accumulator, Matrix, Vector
 
@@ -25,6 +27,7 @@ MIN_IMAGES = HELD_OUT_EVERY
 MIN_POSITIONS = 20
 MAX_POSITIONS = 64
 SAMPLES_PER_UNKNOWN = 4
+PAIRS = 6250
 
 
 class Sampler:
@@ -97,14 +100,41 @@ class Sampler:
 
             return self._collect(layers, activations, responses, None if with_patches else 0)
 
-    def gather(self, layers: Sequence[Layer], activations: Iterator[Activations]) -> dict[str, LayerData]:
+    def gather(
+        self, layers: Sequence[Layer], activations: Iterator[Activations], *, with_pairs: bool
+    ) -> dict[str, LayerData]:
         """Pair the recorded responses with patches from the reduced network.
+
+        Args:
+            layers: The layers.
+            activations: Their inputs in the network as reduced so far.
+            with_pairs: Keep some samples themselves, where an activation follows that is known.
 
         Returns:
             What there is to fit each layer on, by its output.
         """
         recorded = {layer.output: self._read(layer) for layer in layers}
-        return self._collect(layers, activations, lambda layer, _: next(recorded[layer.output]), None)
+        following = {
+            layer.output: nonlinearity_after(self._network.model, layer.output) if with_pairs else None
+            for layer in layers
+        }
+        chosen = {name: PairChooser(self._images) for name, activation in following.items() if activation}
+
+        def responses(layer: Layer, patches: Samples) -> Samples:
+            wanted = next(recorded[layer.output])
+            if layer.output in chosen:
+                chosen[layer.output].add(patches, wanted)
+            return wanted
+
+        data = self._collect(layers, activations, responses, None)
+        return {
+            name: replace(
+                found,
+                nonlinearity=following[name],
+                pairs=chosen[name].pairs() if name in chosen else None,
+            )
+            for name, found in data.items()
+        }
 
     def _collect(
         self,
@@ -120,14 +150,11 @@ class Sampler:
                 patches = self.patches(layer, image_index, activation[layer.input])
                 wanted = responses(layer, patches)
                 halves[layer.output][is_held_out(image_index)].add(patches[:, :width], wanted)
-        return {
-            layer.output: LayerData(
-                layer,
-                *layer_weights(self._network, layer),
-                *(half.moments() for half in halves[layer.output]),
-            )
-            for layer in layers
-        }
+        return {layer.output: self._data(layer, *halves[layer.output]) for layer in layers}
+
+    def _data(self, layer: Layer, fit: Accumulator, held_out: Accumulator) -> LayerData:
+        weights, bias = layer_weights(self._network, layer)
+        return LayerData(layer, weights, bias, fit.moments(), held_out.moments())
 
     def _read(self, layer: Layer) -> Iterator[Samples]:
         rows = self.positions(layer)
@@ -138,6 +165,30 @@ class Sampler:
 
     def _file(self, layer: Layer) -> Path:
         return self._folder / f"responses-{self._index[layer.output]}.f32"
+
+
+class PairChooser:
+    """Keeps an even part of the samples, so that they take the same memory for any number of images."""
+
+    def __init__(self, images: int) -> None:
+        self._rows = max(1, PAIRS // images)
+        self._every = max(1, images // PAIRS)
+        self._image = 0
+        self._kept: tuple[list[tuple[Samples, Samples]], ...] = ([], [])
+
+    def add(self, patches: Samples, responses: Samples) -> None:
+        """Offer the samples of the next image."""
+        if self._image % self._every == 0:
+            rows = np.unique(np.linspace(0, len(patches) - 1, min(self._rows, len(patches))).astype(int))
+            self._kept[is_held_out(self._image)].append((patches[rows], responses[rows]))
+        self._image += 1
+
+    def pairs(self) -> Pairs:
+        """What was kept."""
+        (fit_x, fit_y), (held_out_x, held_out_y) = (
+            tuple(np.concatenate(side) for side in zip(*part, strict=True)) for part in self._kept
+        )
+        return Pairs(fit_x, fit_y, held_out_x, held_out_y)
 
 
 def is_held_out(image_index: int) -> bool:

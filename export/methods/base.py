@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelRefusedError
 from export.network import Layer
+from export.nonlinearity import Nonlinearity
 from export.responses import Matrix, Moments, Vector
 
 
@@ -22,6 +23,11 @@ class LayerData:
         bias: (d,) float64, ``b``; zeros where the layer has none.
         fit: Moments of (x̂, y) to fit on.
         held_out: Moments of (x̂, y) of other images, to choose on.
+        pairs: Some of the samples themselves, for the nonlinear fit; None where it is not wanted.
+        nonlinearity: The activation that follows; None for the identity.
+        condensed: Whether the moments hold ``W x̂ + b`` in place of x̂: the input of a fully connected layer
+            may be too long for moments of its own.
+        parts: The same for each group of a grouped convolution, whose own moments are then of an empty x̂.
     """
 
     layer: Layer
@@ -29,6 +35,19 @@ class LayerData:
     bias: Vector
     fit: Moments
     held_out: Moments
+    pairs: "Pairs | None" = None
+    nonlinearity: Nonlinearity | None = None
+    condensed: bool = False
+    parts: tuple["LayerData", ...] = ()
+
+    def responses(self, moments: Moments) -> Moments:
+        """Moments of ``(W x̂ + b, y)``."""
+        return moments if self.condensed else moments.through(self.weights, self.bias)
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation that follows."""
+        return self.nonlinearity.name if self.nonlinearity else "identity"
 
     def relative_error(self, weights: Matrix, bias: Vector) -> float:
         """Held-out ``E‖y - (weights x̂ + bias)‖²`` over the variance of y; 0 for a constant response."""
@@ -37,6 +56,23 @@ class LayerData:
     def relative(self, error: float) -> float:
         """A held-out squared error over the variance of y."""
         return error / self.held_out.variance if self.held_out.variance > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Samples of patches and responses, of the images to fit on and of those to choose on.
+
+    Attributes:
+        fit_x: (n, c·kh·kw) float32.
+        fit_y: (n, d) float32.
+        held_out_x: (m, c·kh·kw) float32.
+        held_out_y: (m, d) float32.
+    """
+
+    fit_x: NDArray[np.float32]
+    fit_y: NDArray[np.float32]
+    held_out_x: NDArray[np.float32]
+    held_out_y: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -49,6 +85,7 @@ class Candidate:
         macs: Multiply-adds for one image.
         parameters: Weights and biases.
         relative_error: Held-out squared error of the response over its variance, in the original network.
+        index_bytes: What it takes on disk to say which of the weights the parameters are; 0 if they are all.
     """
 
     method: str
@@ -56,6 +93,12 @@ class Candidate:
     macs: int
     parameters: int
     relative_error: float
+    index_bytes: int = 0
+
+    @property
+    def storage_bytes(self) -> int:
+        """Least size on disk: zeros are not stored, but a bit for each weight where there are some."""
+        return 4 * self.parameters + self.index_bytes
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ and a 1×1 convolution leads back to d channels. Three fits, of which the best o
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, to_float32
+from export.methods.nonlinear import activation_aware
 from export.network import Layer
 from export.responses import Moments
 from export.solvers import LowRank, asymmetric, eigenvectors, principal_responses, reduced_rank_regression
@@ -61,6 +63,12 @@ class Channel:
             trial = _solve(name, ridge, data, data.fit).cut(rank)
             trials.append((data.relative_error(trial.weights, trial.bias), name, ridge))
         error, name, ridge = min(trials)
+        trial = _solve(name, ridge, data, data.fit)
+        aware = activation_aware(data, lambda x: x @ trial.weights.T, _on_own_answers(trial).cut(rank))
+        if aware is not None:
+            answer = replace(aware, inner=aware.inner @ trial.weights)
+            error = data.relative_error(answer.weights, answer.bias)
+            return Replacement(candidate, f"{name}, {data.activation}", _factors(data.layer, answer), error)
         answer = _solve(name, ridge, data, data.fit.merge(data.held_out)).cut(rank)
         return Replacement(candidate, name, _factors(data.layer, answer), error)
 
@@ -78,6 +86,11 @@ def _solve(name: str, ridge: float, data: LayerData, moments: Moments) -> LowRan
     if name == "asymmetric":
         return asymmetric(moments, data.weights, data.bias)
     return reduced_rank_regression(moments, ridge, data.weights)
+
+
+def _on_own_answers(full: LowRank) -> LowRank:
+    """An answer of full rank as a map from its own linear part ``weights x``, so that it can be cut."""
+    return replace(full, inner=full.outer.T)
 
 
 def _factors(layer: Layer, answer: LowRank) -> tuple[Convolution, Convolution]:

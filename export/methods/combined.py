@@ -6,6 +6,7 @@ One reduced-rank regression from the features of the first convolution to y give
 """
 
 from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.methods.nonlinear import activation_aware
 from export.methods.separable import Expansion, expand, vertical_macs
 from export.network import Layer
 
@@ -48,7 +49,9 @@ class Combined:
         layer = data.layer
         expansion = expand(data)
         error = data.relative(float(expansion.errors_by_rank(count)[rank - 1]))
-        answer = expansion.solve(count, expansion.fit.merge(expansion.held_out)).cut(rank)
+        trial = expansion.solve(count, expansion.fit).cut(rank)
+        aware = activation_aware(data, lambda x: expansion.features(x, count), trial)
+        answer = aware or expansion.solve(count, expansion.fit.merge(expansion.held_out)).cut(rank)
         convolutions = (
             expansion.vertical(count),
             expansion.horizontal(answer.inner, None),
@@ -56,7 +59,8 @@ class Combined:
                 to_float32(answer.outer.reshape(layer.out_channels, rank, 1, 1)), to_float32(answer.bias)
             ),
         )
-        return Replacement(candidate, "regression", convolutions, error)
+        solver = f"regression, {data.activation}" if aware else "regression"
+        return Replacement(candidate, solver, convolutions, error)
 
     def _with_filters(self, data: LayerData, expansion: Expansion, count: int) -> list[Candidate]:
         layer = data.layer

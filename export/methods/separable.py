@@ -42,6 +42,10 @@ class Expansion:
         size = count * self.layer.kernel[1]
         return reduced_rank_regression(moments.first(size), RIDGE, self.prior[:, :size])
 
+    def features(self, patches: Matrix, count: int) -> Matrix:
+        """Features (n, s·kw) of the first ``count`` filters on patches (n, c·kh·kw)."""
+        return filter_columns(patches, self.filters[:count], self.layer.kernel[1])
+
     def errors_by_rank(self, count: int) -> Vector:
         """Held-out error of the maps of all ranks from the first ``count`` filters."""
         held_out = self.held_out.first(count * self.layer.kernel[1])
@@ -91,6 +95,12 @@ def expand(data: LayerData) -> Expansion:
     )
 
 
+def filter_columns(patches: Matrix, filters: Matrix, width: int) -> Matrix:
+    """Vertical filters (s, c·kh) applied to each column of patches (n, c·kh·kw): (n, s·kw)."""
+    columns = patches.reshape(len(patches), -1, width).transpose(2, 0, 1)
+    return (columns @ filters.T).transpose(1, 2, 0).reshape(len(patches), -1)
+
+
 def vertical_macs(layer: Layer, filters: int) -> int:
     """Multiply-adds of the first convolution: it keeps the input's width."""
     return layer.output_size[0] * layer.input_size[1] * filters * layer.in_channels * layer.kernel[0]
@@ -106,17 +116,11 @@ def _column_root(moments: Moments, height: int, width: int) -> Matrix:
 
 def _through(moments: Moments, filters: Matrix, width: int) -> Moments:
     """Moments of (features, y): the filters applied to each column of the patch."""
-
-    def apply(matrix: Matrix) -> Matrix:
-        """(n, c·kh·kw) to (n, S·kw)."""
-        columns = matrix.reshape(len(matrix), -1, width).transpose(2, 0, 1)
-        return (columns @ filters.T).transpose(1, 2, 0).reshape(len(matrix), -1)
-
     return Moments(
         moments.count,
-        apply(moments.mean_x[None])[0],
+        filter_columns(moments.mean_x[None], filters, width)[0],
         moments.mean_y,
-        apply(apply(moments.xx).T),
-        apply(moments.yx),
+        filter_columns(filter_columns(moments.xx, filters, width).T, filters, width),
+        filter_columns(moments.yx, filters, width),
         moments.yy,
     )

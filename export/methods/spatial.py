@@ -1,6 +1,7 @@
 """Spatial reduction [J14]: ``kh×1`` with s filters, then ``1×kw`` with d, the second fitted by regression."""
 
 from export.methods.base import Candidate, LayerData, Replacement, rank_grid, thin
+from export.methods.nonlinear import activation_aware
 from export.methods.separable import expand, vertical_macs
 from export.network import Layer
 
@@ -39,6 +40,9 @@ class Spatial:
         (count,) = candidate.ranks
         expansion = expand(data)
         error = data.relative(float(expansion.errors_by_rank(count)[-1]))
-        answer = expansion.solve(count, expansion.fit.merge(expansion.held_out))
+        trial = expansion.solve(count, expansion.fit)
+        aware = activation_aware(data, lambda x: expansion.features(x, count), trial)
+        answer = aware or expansion.solve(count, expansion.fit.merge(expansion.held_out))
         convolutions = (expansion.vertical(count), expansion.horizontal(answer.weights, answer.bias))
-        return Replacement(candidate, "regression", convolutions, error)
+        solver = f"regression, {data.activation}" if aware else "regression"
+        return Replacement(candidate, solver, convolutions, error)

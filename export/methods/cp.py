@@ -1,0 +1,173 @@
+"""CP of the kernel tensor [D14]: ``1×1`` with R filters, ``kh×1`` and ``1×kw`` one by one, ``1×1`` with d.
+
+The kernel (d, c, kh, kw) as a sum of R products of four vectors, by alternating least squares over rising
+ranks: each rank starts from the last one with random vectors added that weigh nothing at first, so the error
+of the weights falls with the rank. No image is used for the fit; images measure the error.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.network import Layer
+from export.responses import Matrix, Vector
+
+SWEEPS = 15
+RANK_STEPS = 8
+PULL = 1e-6  # towards the last sweep, relative: keeps nearly parallel vectors from growing without bound
+
+
+class Cp:
+    """The CP method."""
+
+    name = "cp"
+    needs_patches = True
+
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """A few ranks, each with its held-out error."""
+        layer = data.layer
+        if 1 in layer.kernel:
+            return []
+        found = alternating_least_squares(data.weights.reshape(_shape(layer)), self._ladder(layer))
+        return [self.candidate(layer, (factors.rank,), _error(data, factors)) for factors in found]
+
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """Cost ``R·c`` at each position of the input, ``R·kh`` after it, ``R (kw + d)`` at each output."""
+        (rank,) = ranks
+        vertical = layer.output_size[0] * layer.input_size[1]
+        positions = layer.input_size[0] * layer.input_size[1]
+        macs = rank * (
+            positions * layer.in_channels
+            + vertical * layer.kernel[0]
+            + layer.positions * (layer.kernel[1] + layer.out_channels)
+        )
+        parameters = rank * sum(_shape(layer)) + layer.out_channels
+        return Candidate(self.name, ranks, macs, parameters, relative_error)
+
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
+        """The same ranks up to the wanted one, then the four factors as convolutions; the bias stays."""
+        layer = data.layer
+        (rank,) = candidate.ranks
+        ranks = [*(lower for lower in self._ladder(layer) if lower < rank), rank]
+        *_, factors = alternating_least_squares(data.weights.reshape(_shape(layer)), ranks)
+        return Replacement(
+            candidate, "weights", _convolutions(layer, factors, data.bias), _error(data, factors)
+        )
+
+    def _ladder(self, layer: Layer) -> list[int]:
+        largest = (layer.macs - 1) // self.candidate(layer, (1,), 0.0).macs
+        return thin(rank_grid(largest, layer.out_channels), RANK_STEPS) if largest else []
+
+
+@dataclass(frozen=True)
+class Factors:
+    """``W[d, c, i, j] = Σ_r outputs[d, r] inputs[c, r] vertical[i, r] horizontal[j, r]``.
+
+    All but ``outputs`` have columns of length 1.
+    """
+
+    outputs: Matrix
+    inputs: Matrix
+    vertical: Matrix
+    horizontal: Matrix
+
+    @property
+    def rank(self) -> int:
+        """R."""
+        return self.outputs.shape[1]
+
+    def tensor(self) -> Matrix:
+        """W: (d, c, kh, kw)."""
+        rest = _products(self.inputs, self.vertical, self.horizontal)
+        shape = [len(factor) for factor in (self.outputs, self.inputs, self.vertical, self.horizontal)]
+        return (self.outputs @ rest.T).reshape(shape)
+
+
+def alternating_least_squares(kernel: Matrix, ranks: list[int]) -> Iterator[Factors]:
+    """Factors of a kernel (d, c, kh, kw) for each of the rising ``ranks``."""
+    random = np.random.default_rng(0)
+    factors = Factors(*(np.zeros((side, 0)) for side in kernel.shape))
+    for rank in ranks:
+        more = [random.standard_normal((side, rank - factors.rank)) for side in kernel.shape]
+        factors = Factors(
+            np.hstack([factors.outputs, np.zeros_like(more[0])]),
+            np.hstack([factors.inputs, _unit(more[1])]),
+            np.hstack([factors.vertical, _unit(more[2])]),
+            np.hstack([factors.horizontal, _unit(more[3])]),
+        )
+        for _ in range(SWEEPS):
+            factors = _sweep(kernel, factors)
+        yield factors
+
+
+def _sweep(kernel: Matrix, factors: Factors) -> Factors:
+    """Each factor by least squares in turn; the outputs keep the scale."""
+    b, h, v = factors.inputs, factors.vertical, factors.horizontal
+    flat = kernel.reshape(len(kernel), -1)
+    a = _solve(flat @ _products(b, h, v), _gram(b, h, v), factors.outputs)
+    inner = (a.T @ flat).reshape(-1, *kernel.shape[1:])
+    b = _solve(np.einsum("rchw,hr,wr->cr", inner, h, v, optimize=True), _gram(a, h, v), b)
+    plane = np.einsum("rchw,cr->rhw", inner, b, optimize=True)
+    h = _solve(np.einsum("rhw,wr->hr", plane, v), _gram(a, b, v), h)
+    v = _solve(np.einsum("rhw,hr->wr", plane, h), _gram(a, b, h), v)
+    scale = np.prod([np.linalg.norm(factor, axis=0) for factor in (b, h, v)], axis=0)
+    return Factors(a * scale, _unit(b), _unit(h), _unit(v))
+
+
+def _solve(target: Matrix, gram: Matrix, last: Matrix) -> Matrix:
+    """The least-squares factor, pulled towards the last one: (n, R)."""
+    pull = PULL * np.trace(gram) / len(gram) + np.finfo(np.float64).tiny
+    return np.linalg.solve(gram + pull * np.eye(len(gram)), (target + pull * last).T).T
+
+
+def _gram(*factors: Matrix) -> Matrix:
+    """Inner products of the R products of vectors: (R, R)."""
+    gram: Matrix = np.prod([factor.T @ factor for factor in factors], axis=0)
+    return gram
+
+
+def _products(inputs: Matrix, vertical: Matrix, horizontal: Matrix) -> Matrix:
+    """The R products of vectors, each as a column: (c·kh·kw, R)."""
+    products = np.einsum("cr,hr,wr->chwr", inputs, vertical, horizontal)
+    return products.reshape(-1, inputs.shape[1])
+
+
+def _unit(factor: Matrix) -> Matrix:
+    """Columns of length 1; those of length 0 stay."""
+    norms = np.linalg.norm(factor, axis=0)
+    return factor / np.where(norms > 0, norms, 1.0)
+
+
+def _shape(layer: Layer) -> tuple[int, int, int, int]:
+    return layer.out_channels, layer.in_channels, *layer.kernel
+
+
+def _error(data: LayerData, factors: Factors) -> float:
+    return data.relative_error(factors.tensor().reshape(data.weights.shape), data.bias)
+
+
+def _convolutions(layer: Layer, factors: Factors, bias: Vector) -> tuple[Convolution, ...]:
+    rank = factors.rank
+    top, left, bottom, right = layer.pads
+    return (
+        Convolution(to_float32(factors.inputs.T[:, :, None, None]), None),
+        Convolution(
+            to_float32(factors.vertical.T[:, None, :, None]),
+            None,
+            (layer.stride[0], 1),
+            (top, 0, bottom, 0),
+            (layer.dilation[0], 1),
+            rank,
+        ),
+        Convolution(
+            to_float32(factors.horizontal.T[:, None, None, :]),
+            None,
+            (1, layer.stride[1]),
+            (0, left, 0, right),
+            (1, layer.dilation[1]),
+            rank,
+        ),
+        Convolution(to_float32(factors.outputs[:, :, None, None]), to_float32(bias)),
+    )

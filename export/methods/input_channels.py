@@ -1,0 +1,111 @@
+"""Whole input channels removed [H17]: sparse connections of a structure that runs faster.
+
+[H17] He, Zhang, Sun, Channel pruning for accelerating very deep neural networks. Where this layer alone reads
+the filters of an earlier convolution, each input channel that it does without saves its own multiply-adds and
+a filter of the earlier layer. The replacement keeps its shape, with zeros for the channels not read, until
+all layers are fitted; then both layers are narrowed together (``narrow``). Elsewhere nothing is offered: to
+gather some channels of a tensor that is computed anyway would cost what it saves.
+
+Channels go one by one, by backward elimination instead of the paper's lasso, so that the sets are nested:
+with ``z_j = W_j x_j`` what channel j adds to the response, and ``y ≈ Σ β_j z_j``, the channel goes whose loss
+raises the least-squares error least. Then W is fitted anew on the channels that stay.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.network import Layer
+from export.responses import Matrix, Moments, Vector
+
+Channels = NDArray[np.intp]
+
+NAME = "input-channels"
+RIDGES = (1e-4, 1e-2, 1.0)
+SEARCH_RIDGE = 1e-2
+CHANNEL_STEPS = 10
+STABLE = 1e-9
+
+
+class InputChannels:
+    """The structured sparse method: ranks are the number of input channels kept."""
+
+    name = NAME
+    needs_patches = True
+
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """A few numbers of channels, each with its held-out error after the refit."""
+        layer = data.layer
+        if not layer.source:
+            return []
+        order = elimination_order(data.fit, data.weights, layer.in_channels)
+        counts = rank_grid(layer.in_channels - 1, layer.in_channels)
+        return [
+            self.candidate(layer, (count,), _fit(data, data.fit, order[:count], SEARCH_RIDGE)[0])
+            for count in thin(counts, CHANNEL_STEPS)
+        ]
+
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """The layer's cost in the share of its channels that are read; what the source saves comes on top."""
+        weights = ranks[0] * layer.kernel[0] * layer.kernel[1] * layer.out_channels
+        return Candidate(
+            self.name, ranks, layer.positions * weights, weights + layer.out_channels, relative_error
+        )
+
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
+        """Choose the channels and a ridge on held-out images, then refit on all."""
+        layer = data.layer
+        order = elimination_order(data.fit, data.weights, layer.in_channels)
+        kept = order[: candidate.ranks[0]]
+        error, ridge = min((_fit(data, data.fit, kept, ridge)[0], ridge) for ridge in RIDGES)
+        _, weights, bias = _fit(data, data.fit.merge(data.held_out), kept, ridge)
+        convolution = Convolution(
+            to_float32(weights.reshape(layer.out_channels, layer.in_channels, *layer.kernel)),
+            to_float32(bias),
+            layer.stride,
+            layer.pads,
+            layer.dilation,
+        )
+        return Replacement(candidate, "elimination", (convolution,), error)
+
+
+def elimination_order(moments: Moments, weights: Matrix, channels: int) -> Channels:
+    """The input channels from the one to keep longest to the one to drop first."""
+    gram, target = contributions(moments, weights, channels)
+    gram = gram + STABLE * (np.trace(gram) / channels + np.finfo(np.float64).tiny) * np.eye(channels)
+    inverse = np.linalg.inv(gram)
+    scales = inverse @ target
+    alive = np.ones(channels, bool)
+    dropped: list[int] = []
+    while len(dropped) < channels:
+        diagonal = np.maximum(np.diag(inverse), STABLE * inverse.max())
+        worst = int(np.argmin(np.where(alive, scales**2 / diagonal, np.inf)))
+        column = inverse[:, worst] / diagonal[worst]
+        scales = scales - scales[worst] * column
+        inverse = inverse - np.outer(column, inverse[worst])
+        alive[worst] = False
+        dropped.append(worst)
+    return np.array(dropped[::-1])
+
+
+def contributions(moments: Moments, weights: Matrix, channels: int) -> tuple[Matrix, Vector]:
+    """Inner products of what the channels add to the response: with each other, and with the response."""
+    products = ((weights.T @ weights) * moments.xx).reshape(
+        channels, -1, channels, weights.shape[1] // channels
+    )
+    gram: Matrix = products.sum(axis=(1, 3))
+    target: Vector = (weights * moments.yx).sum(axis=0).reshape(channels, -1).sum(axis=1)
+    return gram, target
+
+
+def _fit(data: LayerData, moments: Moments, kept: Channels, ridge: float) -> tuple[float, Matrix, Vector]:
+    """Held-out error, weights and bias of the regression of y on the channels kept, pulled towards W."""
+    size = data.layer.kernel[0] * data.layer.kernel[1]
+    rows = (np.sort(kept)[:, None] * size + np.arange(size)).ravel()
+    covariance = moments.xx[np.ix_(rows, rows)]
+    pull = ridge * np.trace(covariance) / len(rows) + np.finfo(np.float64).tiny
+    target = moments.yx[:, rows] + pull * data.weights[:, rows]
+    weights = np.zeros_like(data.weights)
+    weights[:, rows] = np.linalg.solve(covariance + pull * np.eye(len(rows)), target.T).T
+    bias = moments.mean_y - weights @ moments.mean_x
+    return data.relative_error(weights, bias), weights, bias

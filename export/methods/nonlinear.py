@@ -1,0 +1,35 @@
+"""The last step of every fit: match the response after its activation, where held-out images agree."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.alternation import FeatureSamples, alternate
+from export.methods.base import LayerData
+from export.solvers import LowRank
+
+FeatureMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+def activation_aware(data: LayerData, features: FeatureMap, trial: LowRank) -> LowRank | None:
+    """The nonlinear fit, or None where it is not wanted or no better after the activation.
+
+    Args:
+        data: The layer.
+        features: Patches (n, c·kh·kw) to the features (n, q) that ``trial`` maps to responses.
+        trial: A linear answer fitted on the images to fit on alone.
+    """
+    if data.pairs is None or data.nonlinearity is None:
+        return None
+    pairs = data.pairs
+    fit = _samples(features, pairs.fit_x, pairs.fit_y)
+    held_out = _samples(features, pairs.held_out_x, pairs.held_out_y)
+    aware = alternate(fit, trial, data.nonlinearity)
+    if held_out.error(aware, data.nonlinearity) < held_out.error(trial, data.nonlinearity):
+        return aware
+    return None
+
+
+def _samples(features: FeatureMap, x: NDArray[np.float32], y: NDArray[np.float32]) -> FeatureSamples:
+    return FeatureSamples(features(x.astype(np.float64)), y.astype(np.float64))

@@ -1,0 +1,122 @@
+"""Sparse connections [S16]: the weights between inputs and outputs that correlate least become zero.
+
+[S16] Sun, Wang, Tang, Sparsifying neural network connections for face recognition. From denser to sparser,
+each time refitting the weights that remain to the original response by regression (there: by training). Kept
+are the connections of the largest ``|correlation(x, y)|`` or of the largest ``|w|`` times the spread of x,
+whichever is better on held-out images.
+
+Zeros are stored in less space and computed just as slowly: a dense kernel multiplies by them too. So the
+multiply-adds of the candidates are those of the layer, and what is gained is ``storage_bytes``. The
+structured form that does run faster is ``input_channels``.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.methods.base import Candidate, Convolution, LayerData, Replacement, to_float32
+from export.network import Layer
+from export.responses import Matrix, Moments
+
+Mask = NDArray[np.bool_]
+
+KEPT_SHARES = (0.75, 0.5, 0.35, 0.25, 0.15, 0.1)
+RIDGE = 1e-3
+STEPS = 30
+SEARCH_STEPS = 6
+CONVERGED = 1e-12
+CRITERIA = ("correlation", "contribution")
+
+
+class Sparse:
+    """The sparse method: ranks are the number of connections kept."""
+
+    name = "sparse"
+    needs_patches = True
+
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """A few numbers of connections, each with its held-out error after the refit."""
+        if data.condensed:
+            return []
+        counts = [int(share * data.weights.size) for share in KEPT_SHARES]
+        return [self.candidate(data.layer, (count,), _search(data, count)) for count in counts if count]
+
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """The multiply-adds of the layer; storage of the weights kept, and of a bit for each connection."""
+        (count,) = ranks
+        connections = layer.out_channels * layer.patch_length
+        return Candidate(
+            self.name,
+            ranks,
+            layer.macs,
+            count + layer.out_channels,
+            relative_error,
+            index_bytes=-(-connections // 8),
+        )
+
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
+        """The better criterion on held-out images, then the refit on all."""
+        layer = data.layer
+        error, criterion, mask = min(_trials(data, candidate.ranks[0], STEPS), key=lambda trial: trial[0])
+        moments = data.fit.merge(data.held_out)
+        weights = refit(moments, data.weights, mask, STEPS)
+        bias = moments.mean_y - weights @ moments.mean_x
+        convolution = Convolution(
+            to_float32(weights.reshape(layer.out_channels, layer.in_channels, *layer.kernel)),
+            to_float32(bias),
+            layer.stride,
+            layer.pads,
+            layer.dilation,
+        )
+        return Replacement(candidate, criterion, (convolution,), error)
+
+
+def _trials(data: LayerData, count: int, steps: int) -> Iterator[tuple[float, str, Mask]]:
+    for criterion in CRITERIA:
+        mask = strongest(data.fit, data.weights, count, criterion)
+        weights = refit(data.fit, data.weights, mask, steps)
+        bias = data.fit.mean_y - weights @ data.fit.mean_x
+        yield data.relative_error(weights, bias), criterion, mask
+
+
+def _search(data: LayerData, count: int) -> float:
+    """Held-out error of the better criterion, after a few steps of the refit."""
+    return min(error for error, _, _ in _trials(data, count, SEARCH_STEPS))
+
+
+def strongest(moments: Moments, weights: Matrix, count: int, criterion: str) -> Mask:
+    """The ``count`` connections to keep: (d, c·kh·kw)."""
+    spread_x = np.sqrt(np.diag(moments.xx))
+    strength = np.abs(weights) * spread_x
+    if criterion == "correlation":
+        spreads = np.outer(np.sqrt(np.diag(moments.yy)), spread_x)
+        strength = np.abs(moments.yx) / np.where(spreads > 0, spreads, np.inf)
+    kept = np.zeros(weights.size, bool)
+    kept[np.argsort(-strength, axis=None, kind="stable")[:count]] = True
+    return kept.reshape(weights.shape)
+
+
+def refit(moments: Moments, weights: Matrix, mask: Mask, steps: int) -> Matrix:
+    """Regression of y on the connections kept, pulled towards ``weights`` by a ridge.
+
+    A problem of its own for each output, all solved at once by conjugate gradients.
+    """
+    diagonal = np.diag(moments.xx)
+    pull = RIDGE * diagonal.mean() + np.finfo(np.float64).tiny
+    scale = 1.0 / (diagonal + pull)
+    found = np.where(mask, weights, 0.0)
+    residual = np.where(mask, moments.yx + pull * weights - found @ moments.xx - pull * found, 0.0)
+    direction = residual * scale
+    power = np.einsum("dp,dp->d", residual, direction)
+    enough = CONVERGED * np.maximum(power, np.finfo(np.float64).tiny)
+    for _ in range(steps):
+        image = np.where(mask, direction @ moments.xx + pull * direction, 0.0)
+        curvature = np.einsum("dp,dp->d", direction, image)
+        step = np.where(power > enough, power / np.where(curvature > 0, curvature, 1.0), 0.0)[:, None]
+        found = found + step * direction
+        residual = residual - step * image
+        towards = residual * scale
+        last, power = power, np.einsum("dp,dp->d", residual, towards)
+        direction = towards + (power / np.where(last > 0, last, 1.0))[:, None] * direction
+    return found

@@ -1,0 +1,121 @@
+"""Tucker-2 of the kernel tensor [D14]: ``1×1`` with s filters, ``k×k`` with r, ``1×1`` with d.
+
+The kernel (d, c, kh, kw) is projected on r directions of its outputs and s of its inputs. Higher-order SVD
+takes the leading singular vectors of both unfoldings; orthogonal iteration then improves one side for the
+other, which never raises the error of the weights. No image is used for the fit; images measure the error.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.network import Layer
+from export.responses import Matrix
+from export.solvers import eigenvectors
+
+ITERATIONS = 8
+RANK_STEPS = 7
+
+
+class Tucker:
+    """The Tucker-2 method."""
+
+    name = "tucker"
+    needs_patches = True
+
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """A grid of (s, r), each with the held-out error before orthogonal iteration."""
+        layer = data.layer
+        if layer.kernel == (1, 1):
+            return []
+        start = higher_order_svd(kernel_tensor(data))
+        grid = [
+            self.candidate(layer, (inputs, outputs), 0.0)
+            for inputs in thin(rank_grid(layer.in_channels, layer.in_channels), RANK_STEPS)
+            for outputs in thin(rank_grid(layer.out_channels, layer.out_channels), RANK_STEPS)
+        ]
+        return [
+            self.candidate(layer, found.ranks, _error(data, start.cut(found.ranks)))
+            for found in grid
+            if found.macs < layer.macs
+        ]
+
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """Cost ``s·c`` at each position of the input, ``r (s·kh·kw + d)`` at each of the output."""
+        inputs, outputs = ranks
+        rest = outputs * (inputs * layer.kernel[0] * layer.kernel[1] + layer.out_channels)
+        first = inputs * layer.in_channels
+        macs = layer.input_size[0] * layer.input_size[1] * first + layer.positions * rest
+        return Candidate(self.name, ranks, macs, first + rest + layer.out_channels, relative_error)
+
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
+        """Both bases by orthogonal iteration, the core by projection; the bias stays."""
+        layer = data.layer
+        kernel = kernel_tensor(data)
+        found = orthogonal_iteration(kernel, higher_order_svd(kernel).cut(candidate.ranks))
+        core = found.core(kernel).reshape(found.outputs.shape[1], found.inputs.shape[1], *layer.kernel)
+        convolutions = (
+            Convolution(to_float32(found.inputs.T[:, :, None, None]), None),
+            Convolution(to_float32(core), None, layer.stride, layer.pads, layer.dilation),
+            Convolution(to_float32(found.outputs[:, :, None, None]), to_float32(data.bias)),
+        )
+        return Replacement(candidate, "weights", convolutions, _error(data, found))
+
+
+@dataclass(frozen=True)
+class Bases:
+    """Orthonormal bases of a kernel's outputs and inputs.
+
+    Attributes:
+        outputs: (d, r)
+        inputs: (c, s)
+    """
+
+    outputs: Matrix
+    inputs: Matrix
+
+    def cut(self, ranks: tuple[int, ...]) -> "Bases":
+        """The first s directions of the inputs and r of the outputs; ranks are (s, r)."""
+        return Bases(self.outputs[:, : ranks[1]], self.inputs[:, : ranks[0]])
+
+    def core(self, kernel: Matrix) -> Matrix:
+        """A kernel (d, c, q) in these bases: (r, s, q)."""
+        core: Matrix = np.einsum("dr,dcq,cs->rsq", self.outputs, kernel, self.inputs, optimize=True)
+        return core
+
+    def project(self, kernel: Matrix) -> Matrix:
+        """What these bases keep of a kernel (d, c, q): (d, c, q)."""
+        core = self.core(kernel)
+        kept: Matrix = np.einsum("dr,rsq,cs->dcq", self.outputs, core, self.inputs, optimize=True)
+        return kept
+
+
+def kernel_tensor(data: LayerData) -> Matrix:
+    """W as (d, c, kh·kw)."""
+    return data.weights.reshape(data.layer.out_channels, data.layer.in_channels, -1)
+
+
+def higher_order_svd(kernel: Matrix) -> Bases:
+    """Complete bases of outputs and inputs, the most important directions first."""
+    return Bases(_basis(kernel), _basis(kernel.transpose(1, 0, 2)))
+
+
+def orthogonal_iteration(kernel: Matrix, bases: Bases) -> Bases:
+    """Improve each basis in turn for the other one."""
+    outputs, inputs = bases.outputs, bases.inputs
+    for _ in range(ITERATIONS):
+        outputs = _basis(np.einsum("dcq,cs->dsq", kernel, inputs, optimize=True))[:, : outputs.shape[1]]
+        inputs = _basis(np.einsum("dcq,dr->crq", kernel, outputs, optimize=True))[:, : inputs.shape[1]]
+    return Bases(outputs, inputs)
+
+
+def _basis(tensor: Matrix) -> Matrix:
+    """Left singular vectors of a tensor's first unfolding."""
+    unfolded = tensor.reshape(len(tensor), -1)
+    return eigenvectors(unfolded @ unfolded.T)
+
+
+def _error(data: LayerData, bases: Bases) -> float:
+    weights = bases.project(kernel_tensor(data)).reshape(data.weights.shape)
+    return data.relative_error(weights, data.bias)
