@@ -37,3 +37,14 @@ def ratio(text: str) -> float:
     if not 1 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1, such as 2.5")
     return value
+
+
+def method_names(text: str) -> tuple[str, ...]:
+    """An argument type: ``auto``, or names of methods with commas between them."""
+    from export.methods import AUTO, NAMES  # noqa: PLC0415  loads numpy
+
+    names = AUTO if text == "auto" else tuple(text.split(","))
+    unknown = next((name for name in names if name not in NAMES), None)
+    if unknown is not None:
+        raise argparse.ArgumentTypeError(f"no method {unknown!r}; there are auto, {', '.join(NAMES)}")
+    return names

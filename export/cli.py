@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from edge_runtime import __version__
 from edge_runtime.errors import InputError, PiInferError, TargetUnmetError
 from edge_runtime.files import require_writable
-from export.arguments import positive, ratio, size, whole
+from export.arguments import method_names, positive, ratio, size, whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -115,6 +115,19 @@ def _add_reduce(commands: "Subparsers") -> None:
         "--speedup", type=ratio, required=True, metavar="X", help="multiply-adds before over after"
     )
     parser.add_argument(
+        "--methods",
+        type=method_names,
+        default="auto",
+        metavar="auto|NAME,...",
+        help="ways a layer may be reduced (default: auto, the best of channel, spatial and combined)",
+    )
+    parser.add_argument(
+        "--ranks",
+        choices=("error", "energy"),
+        default="error",
+        help="choose ranks by held-out error and its effect on the outputs, or by response energy",
+    )
+    parser.add_argument(
         "--max-images",
         type=positive,
         default=500,
@@ -143,6 +156,8 @@ def _reduce(arguments: argparse.Namespace) -> None:
         output=arguments.output,
         speedup=arguments.speedup,
         max_images=arguments.max_images,
+        methods=arguments.methods,
+        rule=arguments.ranks,
         card=arguments.input,
         threads=arguments.threads,
         seed=arguments.seed,

@@ -21,6 +21,7 @@ from edge_runtime.preprocess import Tensor
 from edge_runtime.session import default_threads, onnxruntime_version, open_network
 from export.card import require_card, write_with_card
 from export.images import ImageReader, find_images, prepare
+from export.methods import AUTO, methods_named
 from export.network import read_network
 from export.progress import Progress
 from export.reduce import ReduceOptions, Reduction, reduce_network
@@ -38,6 +39,8 @@ class ReduceRequest:
         output: The file to write.
         speedup: Multiply-adds before over after, over the whole network.
         max_images: At most so many images are used, evenly over the classes.
+        methods: Names of the methods on offer.
+        rule: How ranks are chosen: ``energy`` or ``error``.
         card: A model card that takes the place of the network's own.
         threads: Threads to use; all processors if None.
         seed: Chooses images and sampled positions.
@@ -48,6 +51,8 @@ class ReduceRequest:
     output: Path
     speedup: float
     max_images: int
+    methods: tuple[str, ...] = AUTO
+    rule: str = "error"
     card: Path | None = None
     threads: int | None = None
     seed: int = 0
@@ -84,7 +89,11 @@ def reduce_file(request: ReduceRequest, progress: Progress) -> Delivery:
     folder = find_images(request.images).choose(request.max_images, request.seed)
     reader = ImageReader(folder.files)
     options = ReduceOptions(
-        speedup=request.speedup, seed=request.seed, threads=request.threads or default_threads()
+        speedup=request.speedup,
+        methods=methods_named(request.methods),
+        rule=request.rule,
+        seed=request.seed,
+        threads=request.threads or default_threads(),
     )
     reduction = reduce_network(network, _tensors(reader, card.input, progress), options, progress)
     path = request.output if reduction.reached else best_found_path(request.output)
@@ -145,6 +154,8 @@ def _provenance(request: ReduceRequest, card: ModelCard, reduction: Reduction) -
         "source": request.model.name,
         "source_sha256": hashlib.sha256(request.model.read_bytes()).hexdigest(),
         "speedup": request.speedup,
+        "methods": list(request.methods),
+        "ranks": request.rule,
         "seed": request.seed,
         "images": reduction.images,
         "versions": versions(),
