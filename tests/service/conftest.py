@@ -141,18 +141,6 @@ def _share(wheels: Path, shared: Path) -> Path:
         else:
             shutil.copy(source, shared / "project")
     copy = shutil.copytree(shared / "project", shared.parent / "build")
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--wheel-dir",
-            shared / "wheels",
-            copy,
-        ],
-        check=True,
-    )
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*build, "--wheel-dir", shared / "wheels", copy], check=True)
     return shared
