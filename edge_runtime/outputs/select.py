@@ -1,0 +1,165 @@
+"""From the settings to the outputs: the same for the live command and the service."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from edge_runtime.addresses import parse_address
+from edge_runtime.config import Config
+from edge_runtime.config_outputs import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
+from edge_runtime.errors import InputError
+from edge_runtime.outputs.background import Background
+from edge_runtime.outputs.base import Output
+from edge_runtime.outputs.jsonl import STANDARD_OUTPUT, JsonLines, Rotation
+from edge_runtime.outputs.status import StatusSource
+from edge_runtime.pipeline import FrameResult
+from edge_runtime.report import comparison, from_json
+
+JSONL_WAITING = 64
+SERVICE_ROTATE_MIB = 16
+MIB = 1 << 20
+LARGEST_BENCH_BYTES = 4 << 20
+
+
+class Outputs:
+    """All outputs of a run; those that can wait do so on threads of their own.
+
+    A run somebody watches ends at once if an output cannot be opened, or if JSON lines that must be complete
+    cannot be written. An unattended run goes on, whatever its outputs do.
+    """
+
+    def __init__(
+        self, status: StatusSource, *, unattended: bool, complete: bool, announce: Callable[[str], None]
+    ) -> None:
+        """Begin without any output.
+
+        Args:
+            status: How the run stands.
+            unattended: Whether nobody is there to read an error: outputs are opened behind the run's back.
+            complete: Whether JSON lines in a file must have every frame; on standard output they must anyway.
+            announce: Takes lines that the user needs: where the live page is.
+        """
+        self._status = status
+        self._unattended = unattended
+        self._complete = complete
+        self._announce = announce
+        self._outputs: list[Output] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        while self._outputs:
+            self._outputs.pop().close()
+
+    def open(self, config: Config) -> None:
+        """Open what the settings name.
+
+        Raises:
+            InputError: A setting cannot work or, unless unattended, an output cannot be opened.
+        """
+        if config.jsonl.path is not None:
+            self._open_jsonl(config.jsonl, config.jsonl.path)
+        if config.web.address is not None:
+            self._open_web(config.web, config.web.address)
+        if config.prometheus.textfile is not None:
+            self._open_textfile(config.prometheus, config.prometheus.textfile)
+        if config.mqtt.broker is not None:
+            self._open_mqtt(config.mqtt)
+
+    def publish(self, frame_result: FrameResult) -> None:
+        """Hand a frame to every output.
+
+        Raises:
+            InputError: JSON lines that must be complete cannot be written.
+            BrokenPipeError: The reader of standard output went away.
+        """
+        for output in self._outputs:
+            output.publish(frame_result)
+
+    def _open_jsonl(self, config: JsonlConfig, path: str) -> None:
+        rotate_mib = config.rotate_mib or (SERVICE_ROTATE_MIB if self._unattended else None)
+        rotation = None if rotate_mib is None else Rotation(rotate_mib * MIB, config.keep)
+        again = partial(JsonLines, path, append=True, rotation=rotation)
+        if self._unattended:
+            self._add("jsonl", again, waiting=JSONL_WAITING)
+            return
+        first = JsonLines(path, append=rotation is not None, rotation=rotation)
+        if self._complete or path == STANDARD_OUTPUT:
+            self._outputs.append(first)
+        else:
+            self._add("jsonl", again, opened=first, waiting=JSONL_WAITING)
+
+    def _open_web(self, config: WebConfig, address: str) -> None:
+        from edge_runtime.outputs.web import LivePage, page_url  # noqa: PLC0415  some megabytes
+        from edge_runtime.outputs.web_access import access_for  # noqa: PLC0415
+
+        access = access_for(parse_address(address), config.token_file)
+        baseline = None if config.bench is None else read_baseline(config.bench)
+
+        def open_page() -> Output:
+            page = LivePage(access, self._status, baseline=baseline, fps=config.fps)
+            shown = page_url(access, with_token=config.token_file is None)
+            self._announce(f"live page: {shown}")
+            return page
+
+        self._add_eager("web", open_page, interval_s=1 / config.fps, keep_image=True)
+
+    def _open_textfile(self, config: PrometheusConfig, path: Path) -> None:
+        from edge_runtime.outputs.prometheus import Textfile  # noqa: PLC0415  not in every run
+
+        self._add_eager("prometheus", partial(Textfile, path, self._status), interval_s=config.seconds)
+
+    def _open_mqtt(self, config: MqttConfig) -> None:
+        from edge_runtime.outputs.mqtt import Mqtt, broker_of  # noqa: PLC0415  some megabytes
+
+        broker = broker_of(config)
+        self._add("mqtt", partial(Mqtt, broker, self._status), interval_s=broker.seconds)
+
+    def _add_eager(self, name: str, open_output: Callable[[], Output], **more: Any) -> None:
+        """Open it now, so that an error ends a run that somebody watches."""
+        self._add(name, open_output, opened=None if self._unattended else open_output(), **more)
+
+    def _add(self, name: str, open_output: Callable[[], Output], **more: Any) -> None:
+        background = Background(name, open_output, **more)
+        self._outputs.append(background)
+        self._status.states.append(lambda: background.state)
+
+
+def read_baseline(path: Path) -> dict[str, Any]:
+    """A benchmark's comparison for the live page, in JSON.
+
+    Keys: ``sentence`` and ``speedup`` and ``rss_ratio`` (None without a baseline), ``valid``, ``models``.
+
+    Raises:
+        InputError: The file cannot be read, or is no report of ``pi-infer bench --json``.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            report = from_json(file.read(LARGEST_BENCH_BYTES))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not what 'pi-infer bench --json' writes: {error}") from error
+    return {
+        "sentence": comparison(report),
+        "speedup": report.speedup,
+        "rss_ratio": report.rss_ratio,
+        "valid": report.valid,
+        "models": [
+            {
+                "name": model.name,
+                "fps": model.fps,
+                "p50_ms": model.latency_ms.p50,
+                "rss_mib": model.peak_rss_mib,
+            }
+            for model in report.models
+        ],
+    }
