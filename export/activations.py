@@ -153,12 +153,13 @@ def _runner(
 
 
 def fragment_macs(part: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Multiply-adds of the Convs and Gemms in a part of a network, for one image."""
+    """Multiply-adds of the convolutions and fully connected layers in a part of a network, for one image."""
     weights = {tensor.name: math.prod(tensor.dims) for tensor in part.graph.initializer}
     total = 0
     for node in part.graph.node:
-        if node.op_type in ("Conv", "Gemm"):
-            positions = math.prod(shapes[node.output[0]][2:]) if node.op_type == "Conv" else 1
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
+            shape = shapes.get(node.output[0], ())
+            positions = math.prod(shape[2:] if node.op_type == "Conv" else shape[:-1])
             total += positions * weights.get(node.input[1], 0)
     return total
 

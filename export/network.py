@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from edge_runtime.errors import InputError, ModelRefusedError
 from export.graph import reads
 from export.load import image_inputs, load_model
+from export.private_channels import private_channels
 from export.shapes import infer_shapes, input_size_of, refuse_boundless
 
 Weights = NDArray[np.float32]
@@ -42,6 +43,7 @@ class Layer:
         input_size: Height and width of the input.
         output_size: Height and width of the output.
         transposed: Whether the weights are stored as (c, d).
+        source: Output of the earlier convolution that only this layer reads; empty if there is none.
         reason: Why it cannot be reduced; None if it can.
     """
 
@@ -61,6 +63,7 @@ class Layer:
     input_size: tuple[int, int]
     output_size: tuple[int, int]
     transposed: bool = False
+    source: str = ""
     reason: str | None = None
 
     @property
@@ -152,7 +155,11 @@ def describe(model: onnx.ModelProto, input_size: tuple[int, int] | None, where: 
     values = infer_shapes(model, inputs[0].name, size, where)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
     refuse_boundless(shapes, where)
-    layers = tuple(_layers(model, shapes))
+    pairs = private_channels(model)
+    layers = tuple(
+        replace(layer, source=pairs[layer.output].source) if layer.output in pairs else layer
+        for layer in _layers(model, shapes)
+    )
     if not layers:
         raise ModelRefusedError(f"{where} has no Conv and no Gemm layer: there is nothing to reduce")
     floats = frozenset(

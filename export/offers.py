@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from export.layer_moments import moments_bytes
 from export.methods.base import LayerData, Method, Replacement
 from export.network import Layer, ReducibleNetwork
 from export.passes import Passes
@@ -43,7 +44,7 @@ def _groups(layers: Sequence[Layer], *, with_patches: bool) -> Iterator[list[Lay
     group: list[Layer] = []
     size = 0
     for layer in layers:
-        need = 2 * 8 * ((layer.patch_length**2 if with_patches else 0) + layer.out_channels**2)
+        need = moments_bytes(layer, with_patches=with_patches)
         if group and size + need > MOMENTS_BUDGET_BYTES:
             yield group
             group, size = [], 0

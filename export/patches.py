@@ -1,4 +1,4 @@
-"""Input patches of a convolution at a few random output positions."""
+"""Input patches of a layer at a few random output positions."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,18 @@ def sample_positions(layer: Layer, count: int, seed: int, layer_index: int, imag
 def extract_patches(
     layer: Layer, activation: NDArray[np.float32], positions: Positions
 ) -> NDArray[np.float32]:
-    """The patches the convolution sees at some output positions.
+    """The patches the layer sees at some output positions.
 
     Args:
-        layer: The convolution, of one group.
-        activation: (1, c, H, W), its input.
+        layer: The layer.
+        activation: Its input: (1, c, H, W), or (rows, c) of a fully connected layer.
         positions: (n, 2) rows and columns of its output.
 
     Returns:
-        (n, c * kh * kw), laid out like a row of the weights.
+        (n, c * kh * kw), laid out like a row of the weights; of a grouped convolution group after group.
     """
+    if layer.fully_connected:
+        return activation[positions[:, 0]]
     top, left, bottom, right = layer.pads
     padded = np.pad(activation[0], ((0, 0), (top, bottom), (left, right)))
     rows, columns = (

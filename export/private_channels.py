@@ -4,7 +4,9 @@ Between the two only nodes that treat each channel by itself, and need no weight
 that the second one does without can then be left out of both.
 """
 
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 
 import onnx
@@ -13,7 +15,19 @@ from export.graph import reads
 
 ELEMENTWISE = {
     *("Abs", "Add", "AveragePool", "Clip", "Div", "Dropout", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid"),
-    *("HardSwish", "Identity", "LeakyRelu", "MaxPool", "Mish", "Mul", "Neg", "Pow", "Relu", "Selu", "Sigmoid"),
+    *(
+        "HardSwish",
+        "Identity",
+        "LeakyRelu",
+        "MaxPool",
+        "Mish",
+        "Mul",
+        "Neg",
+        "Pow",
+        "Relu",
+        "Selu",
+        "Sigmoid",
+    ),
     *("Softplus", "Softsign", "Sub", "Tanh", "ThresholdedRelu"),
 }
 
@@ -34,55 +48,46 @@ class PrivateChannels:
 
 
 def private_channels(model: onnx.ModelProto) -> dict[str, PrivateChannels]:
-    """All such pairs by the output of the reader; both have weights of their own and one group."""
+    """All such pairs by the output of the reader; both have one group, and weights that no other reads."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    found = (_follow(model, node, weights) for node in model.graph.node if _plain(model, node, weights))
-    return {pair.reader: pair for pair in found if pair is not None}
+    nodes = [(node, reads(node)) for node in model.graph.node]
+    uses = Counter(name for _, names in nodes for name in names)
+    plain = {node.output[0] for node, _ in nodes if _is_plain(node, weights, uses)}
+    given = {value.name for value in model.graph.output}
+    pairs = [_follow(source, nodes, plain, weights) for source in plain]
+    return {pair.reader: pair for pair in pairs if pair is not None and pair.between.isdisjoint(given)}
 
 
 def _follow(
-    model: onnx.ModelProto, source: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]
+    source: str,
+    nodes: Sequence[tuple[onnx.NodeProto, set[str]]],
+    plain: AbstractSet[str],
+    weights: Mapping[str, onnx.TensorProto],
 ) -> PrivateChannels | None:
     """What reads a convolution, if that is one other alone."""
-    between = {source.output[0]}
+    between = {source}
     readers = []
-    for node in model.graph.node:
-        if between.isdisjoint(reads(node)):
+    for node, names in nodes:
+        if between.isdisjoint(names):
             continue
-        if node.op_type == "Conv" and node.input[0] in between:
-            readers.append(node)
-        elif _elementwise(node, between, weights):
+        if node.output[0] in plain:
+            readers.append(node.output[0])
+        elif _is_elementwise(node, names - between, weights):
             between.update(name for name in node.output if name)
         else:
             return None
-    given = {value.name for value in model.graph.output}
-    if len(readers) != 1 or not between.isdisjoint(given) or not _plain(model, readers[0], weights):
-        return None
-    return PrivateChannels(source.output[0], readers[0].output[0], frozenset(between))
+    return PrivateChannels(source, readers[0], frozenset(between)) if len(readers) == 1 else None
 
 
-def _elementwise(
-    node: onnx.NodeProto, between: set[str], weights: Mapping[str, onnx.TensorProto]
-) -> bool:
-    """Whether a node treats the channels apart and alike: of its other inputs each is a single number."""
-    others = [name for name in node.input if name and name not in between]
-    alike = all(name in weights and _numbers(weights[name]) == 1 for name in others)
-    return node.op_type in ELEMENTWISE and not node.domain and alike
-
-
-def _numbers(tensor: onnx.TensorProto) -> int:
-    count = 1
-    for side in tensor.dims:
-        count *= side
-    return count
-
-
-def _plain(
-    model: onnx.ModelProto, node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]
-) -> bool:
-    """Whether a node is a convolution of one group whose weights and bias no other node reads."""
-    if node.op_type != "Conv" or any(name not in weights for name in node.input[1:]):
-        return False
+def _is_plain(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto], uses: Mapping[str, int]) -> bool:
+    own = all(name in weights and uses[name] == 1 for name in node.input[1:] if name)
     group = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-    shared = [other for other in model.graph.node if other is not node and reads(other) & set(node.input[1:])]
-    return group == 1 and not shared
+    return node.op_type == "Conv" and own and group == 1
+
+
+def _is_elementwise(
+    node: onnx.NodeProto, others: AbstractSet[str], weights: Mapping[str, onnx.TensorProto]
+) -> bool:
+    """Whether a node treats channels apart and alike: each other input is a single number."""
+    alike = all(name in weights and math.prod(weights[name].dims) == 1 for name in others)
+    return node.op_type in ELEMENTWISE and not node.domain and alike

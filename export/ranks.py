@@ -37,7 +37,8 @@ class Offer:
         Of equal ones the first stays.
         """
         found: list[Choice] = []
-        for candidate in sorted(self.candidates, key=lambda c: (c.macs, c.relative_error)):
+        cheaper = [candidate for candidate in self.candidates if candidate.macs < self.layer.macs]
+        for candidate in sorted(cheaper, key=lambda c: (c.macs, c.relative_error)):
             if not found or candidate.relative_error < found[-1].error:
                 found.append(Choice(candidate, float(candidate.macs), candidate.relative_error))
         return [Choice(None, float(self.layer.macs), 0.0), *reversed(found)]

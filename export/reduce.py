@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from export.activations import Activation, keep_inputs
 from export.graph import depths
 from export.load import check
 from export.methods import all_methods
-from export.methods.base import Method, Replacement
+from export.methods.base import Candidate, Method, Replacement
+from export.methods.input_channels import InputChannels
+from export.narrow import narrow
 from export.network import Layer, ReducibleNetwork, describe
 from export.offers import collect_offers
 from export.passes import Passes
@@ -38,6 +40,7 @@ class LayerReport:
         macs_after: In the reduced network.
         parameters_before: Weights and biases in the original.
         parameters_after: In the reduced network.
+        storage_bytes_after: Least size of those on disk: less than four bytes each where many are zero.
         relative_error: Held-out squared error of the response over its variance.
         reason: Why it is as it was; None if it was replaced.
     """
@@ -51,6 +54,7 @@ class LayerReport:
     macs_after: int
     parameters_before: int
     parameters_after: int
+    storage_bytes_after: int
     relative_error: float | None
     reason: str | None
 
@@ -82,6 +86,12 @@ class Reduction:
         """Weights and biases of the original's layers over those of the reduced network."""
         before = sum(layer.parameters_before for layer in self.layers)
         return before / sum(layer.parameters_after for layer in self.layers)
+
+    @property
+    def storage_ratio(self) -> float:
+        """Size of the original's weights on disk over the least size of those of the reduced network."""
+        before = sum(4 * layer.parameters_before for layer in self.layers)
+        return before / sum(layer.storage_bytes_after for layer in self.layers)
 
 
 @dataclass(frozen=True)
@@ -132,10 +142,12 @@ def reduce_network(
             sampler.require_enough(layer)
         passes = Passes(inputs, sampler, Path(folder), options.threads, progress)
         choice = _choose(network, options, passes)
-        reduced, replacements = _replace_layers(network, choice, options, passes)
+        fitted, replacements = _replace_layers(network, choice, options, passes)
+    reduced = _without_unread_channels(fitted, network, replacements)
     check(reduced.model, "the reduced network")
     open_bytes(reduced.model.SerializeToString(), options.threads)
-    reports = tuple(_report(layer, replacements.get(layer.name)) for layer in network.layers)
+    costs = _Costs.of(fitted, reduced)
+    reports = tuple(_report(layer, replacements.get(layer.name), costs) for layer in network.layers)
     after = sum(report.macs_after for report in reports)
     return Reduction(
         model=reduced.model,
@@ -185,8 +197,47 @@ def _replace_layers(
     return current, replacements
 
 
-def _report(layer: Layer, replacement: Replacement | None) -> LayerReport:
+def _without_unread_channels(
+    fitted: ReducibleNetwork, network: ReducibleNetwork, replacements: Mapping[str, Replacement]
+) -> ReducibleNetwork:
+    """Both convolutions narrowed wherever a layer was chosen to read fewer channels."""
+    readers = [
+        layer.output
+        for layer in network.layers
+        if layer.name in replacements and replacements[layer.name].candidate.method == InputChannels.name
+    ]
+    if not readers:
+        return fitted
+    return describe(narrow(fitted.model, readers), network.input_size, "the reduced network")
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """What the last convolution of each layer costs, before and after unread channels were left out."""
+
+    fitted: Mapping[str, Layer]
+    reduced: Mapping[str, Layer]
+
+    @classmethod
+    def of(cls, fitted: ReducibleNetwork, reduced: ReducibleNetwork) -> "_Costs":
+        return cls(*({layer.output: layer for layer in network.layers} for network in (fitted, reduced)))
+
+    def after(self, layer: Layer, candidate: Candidate | None) -> tuple[int, int]:
+        """Multiply-adds and parameters of what stands for a layer."""
+        last = self.reduced[layer.output]
+        if candidate is None or candidate.method == InputChannels.name:
+            return last.macs, last.parameters
+        unread = self.fitted[layer.output]
+        return (
+            candidate.macs - unread.macs + last.macs,
+            candidate.parameters - unread.parameters + last.parameters,
+        )
+
+
+def _report(layer: Layer, replacement: Replacement | None, costs: _Costs) -> LayerReport:
     candidate = replacement.candidate if replacement else None
+    macs, parameters = costs.after(layer, candidate)
+    sparse = candidate.sparse_bytes if candidate else None
     return LayerReport(
         name=layer.name,
         op_type=layer.op_type,
@@ -194,9 +245,10 @@ def _report(layer: Layer, replacement: Replacement | None) -> LayerReport:
         solver=replacement.solver if replacement else None,
         ranks=candidate.ranks if candidate else None,
         macs_before=layer.macs,
-        macs_after=candidate.macs if candidate else layer.macs,
+        macs_after=macs,
         parameters_before=layer.parameters,
-        parameters_after=candidate.parameters if candidate else layer.parameters,
+        parameters_after=parameters,
+        storage_bytes_after=4 * parameters if sparse is None else sparse,
         relative_error=replacement.relative_error if replacement else None,
         reason=None if replacement else layer.reason or "not worth reducing at this speed-up",
     )

@@ -49,6 +49,7 @@ def reduction_document(reduction: Reduction, provenance: Mapping[str, Any]) -> d
         "cost_unit": "macs",
         "cost_ratio": reduction.speedup,
         "params_ratio": reduction.parameters_ratio,
+        "storage_ratio": reduction.storage_ratio,
         "reached": reduction.reached,
         "image_passes": reduction.image_passes,
         "seconds": reduction.seconds,
@@ -132,6 +133,7 @@ def _reduced_layer_fields(layer: LayerReport) -> dict[str, Any]:
         "cost_after": layer.macs_after,
         "parameters_before": layer.parameters_before,
         "parameters_after": layer.parameters_after,
+        "storage_bytes_after": layer.storage_bytes_after,
         "relative_error": layer.relative_error,
         "reason": layer.reason,
     }

@@ -1,7 +1,9 @@
 """Putting a replacement into the graph in place of a layer: names, opset and everything else survive."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -12,9 +14,9 @@ from export.network import Layer
 
 
 def replace_layer(model: onnx.ModelProto, layer: Layer, replacement: Replacement) -> onnx.ModelProto:
-    """A copy of the model with one layer replaced by a chain of convolutions.
+    """A copy of the model with one layer replaced by a chain of convolutions, or of Gemms.
 
-    The last convolution takes over the layer's output name, so whatever reads it, or reads it as an output of
+    The last one takes over the layer's output name, so whatever reads it, or reads it as an output of
     the network, is untouched.
     """
     result = onnx.ModelProto()
@@ -37,8 +39,12 @@ def _chain(model: onnx.ModelProto, layer: Layer, replacement: Replacement) -> li
     for index, convolution in enumerate(replacement.convolutions):
         name = _unused(f"{layer.name}/{replacement.candidate.method}_{index + 1}", taken)
         target = layer.output if index == last else name
-        inputs = [source, *_weights(model, convolution, name)]
-        nodes.append(helper.make_node("Conv", inputs, [target], name=name, **_attributes(convolution)))
+        if layer.fully_connected:
+            inputs = [source, *_weights(model, _as_matrix(convolution), name)]
+            nodes.append(helper.make_node("Gemm", inputs, [target], name=name, transB=1))
+        else:
+            inputs = [source, *_weights(model, convolution, name)]
+            nodes.append(helper.make_node("Conv", inputs, [target], name=name, **_attributes(convolution)))
         source = target
     return nodes
 
@@ -49,6 +55,13 @@ def _weights(model: onnx.ModelProto, convolution: Convolution, name: str) -> lis
         if array is not None:
             add_initialiser(model, numpy_helper.from_array(array, key))
     return [key for key, array in arrays.items() if array is not None]
+
+
+def _as_matrix(convolution: Convolution) -> Convolution:
+    """Weights of a 1x1 convolution as those of a Gemm, which before opset 11 must have a bias."""
+    weights = convolution.weights[:, :, 0, 0]
+    bias = np.zeros(len(weights), np.float32) if convolution.bias is None else convolution.bias
+    return replace(convolution, weights=weights, bias=bias)
 
 
 def _attributes(convolution: Convolution) -> dict[str, Any]:

@@ -5,8 +5,7 @@ sampled at the same places.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,12 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
 from export.activations import Activations, finite
+from export.layer_moments import LayerMoments
 from export.methods.base import LayerData, Pairs
 from export.network import Layer, ReducibleNetwork
 from export.nonlinearity import nonlinearity_after
 from export.patches import extract_patches, sample_positions
-from export.responses import Accumulator, Matrix, Vector
+from export.responses import Matrix, Vector
 
 Samples = NDArray[np.float32]
 
@@ -66,13 +66,17 @@ class Sampler:
         return extract_patches(layer, activation, where)
 
     def require_enough(self, layer: Layer) -> None:
-        """Raise ``InputError`` if the samples to fit on are no more than the channels to explain."""
+        """Raise ``InputError`` if the samples to fit on are no more than the channels to explain.
+
+        Fully connected layers, with one sample from an image, have a method that needs none.
+        """
         fitted = self._images - self._images // HELD_OUT_EVERY
-        if fitted * self.positions(layer) <= layer.out_channels:
-            needed = layer.out_channels // self.positions(layer) * HELD_OUT_EVERY // (HELD_OUT_EVERY - 1) + 2
+        unknowns = layer.out_channels // layer.group
+        if fitted * self.positions(layer) <= unknowns and not layer.fully_connected:
+            needed = unknowns // self.positions(layer) * HELD_OUT_EVERY // (HELD_OUT_EVERY - 1) + 2
             raise InputError(
                 f"layer {layer.name}: {self._images} images give fewer samples than its "
-                f"{layer.out_channels} unknowns; give at least {needed} images"
+                f"{unknowns} unknowns; give at least {needed} images"
             )
 
     def record(
@@ -88,17 +92,17 @@ class Sampler:
         Returns:
             Moments of (x, y) of each layer by its output; of an empty x if not ``with_patches``.
         """
-        weights = {layer.output: layer_weights(self._network, layer) for layer in layers}
+        moments = self._moments(layers, with_patches=with_patches)
         with contextlib.ExitStack() as stack:
             files = {layer.output: stack.enter_context(self._file(layer).open("wb")) for layer in layers}
 
             def responses(layer: Layer, patches: Samples) -> Samples:
-                matrix, bias = weights[layer.output]
-                values = (patches @ matrix.T.astype(np.float32) + bias).astype(np.float32)
+                values = moments[layer.output].respond(patches)
                 finite(layer.output, values).tofile(files[layer.output])
                 return values
 
-            return self._collect(layers, activations, responses, None if with_patches else 0)
+            self._collect(layers, activations, responses, moments)
+        return {name: collected.data() for name, collected in moments.items()}
 
     def gather(
         self, layers: Sequence[Layer], activations: Iterator[Activations], *, with_pairs: bool
@@ -126,14 +130,17 @@ class Sampler:
                 chosen[layer.output].add(patches, wanted)
             return wanted
 
-        data = self._collect(layers, activations, responses, None)
+        moments = self._moments(layers, with_patches=True)
+        self._collect(layers, activations, responses, moments)
         return {
-            name: replace(
-                found,
-                nonlinearity=following[name],
-                pairs=chosen[name].pairs() if name in chosen else None,
-            )
-            for name, found in data.items()
+            name: collected.data(following[name], chosen[name].pairs() if name in chosen else None)
+            for name, collected in moments.items()
+        }
+
+    def _moments(self, layers: Sequence[Layer], *, with_patches: bool) -> dict[str, LayerMoments]:
+        return {
+            layer.output: LayerMoments(layer, *layer_weights(self._network, layer), with_patches=with_patches)
+            for layer in layers
         }
 
     def _collect(
@@ -141,20 +148,14 @@ class Sampler:
         layers: Sequence[Layer],
         activations: Iterator[Activations],
         responses: Callable[[Layer, Samples], Samples],
-        width: int | None,
-    ) -> dict[str, LayerData]:
-        """Moments of the first ``width`` entries of the patches, and the responses, in two parts."""
-        halves = {layer.output: (Accumulator(), Accumulator()) for layer in layers}
+        moments: Mapping[str, LayerMoments],
+    ) -> None:
+        """Add the patches and responses of every image to the moments of each layer."""
         for image_index, activation in enumerate(activations):
             for layer in layers:
                 patches = self.patches(layer, image_index, activation[layer.input])
                 wanted = responses(layer, patches)
-                halves[layer.output][is_held_out(image_index)].add(patches[:, :width], wanted)
-        return {layer.output: self._data(layer, *halves[layer.output]) for layer in layers}
-
-    def _data(self, layer: Layer, fit: Accumulator, held_out: Accumulator) -> LayerData:
-        weights, bias = layer_weights(self._network, layer)
-        return LayerData(layer, weights, bias, fit.moments(), held_out.moments())
+                moments[layer.output].add(patches, wanted, held_out=is_held_out(image_index))
 
     def _read(self, layer: Layer) -> Iterator[Samples]:
         rows = self.positions(layer)
@@ -198,6 +199,7 @@ def is_held_out(image_index: int) -> bool:
 
 def layer_weights(network: ReducibleNetwork, layer: Layer) -> tuple[Matrix, Vector]:
     """Weights (d, c·kh·kw) and bias (d,) of a layer in float64."""
-    weights = network.array(layer.weight).astype(np.float64).reshape(layer.out_channels, -1)
-    bias = network.array(layer.bias).astype(np.float64) if layer.bias else np.zeros(layer.out_channels)
-    return weights, bias
+    weights = network.array(layer.weight).astype(np.float64)
+    weights = weights.T if layer.transposed else weights.reshape(layer.out_channels, -1)
+    bias = network.array(layer.bias).astype(np.float64).ravel() if layer.bias else np.zeros(1)
+    return weights, np.broadcast_to(bias, layer.out_channels)

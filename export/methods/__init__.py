@@ -5,16 +5,33 @@ from collections.abc import Sequence
 from export.methods.base import Method
 from export.methods.channel import Channel
 from export.methods.combined import Combined
+from export.methods.cp import Cp
+from export.methods.fully_connected import FullyConnected
+from export.methods.grouped import PerGroup
+from export.methods.input_channels import InputChannels
+from export.methods.sparse import Sparse
 from export.methods.spatial import Spatial
+from export.methods.tucker import Tucker
+from export.methods.weight_svd import WeightSvd
 
-METHODS: dict[str, type[Method]] = {"channel": Channel, "spatial": Spatial, "combined": Combined}
+METHODS: dict[str, type[Method]] = {
+    "channel": Channel,
+    "spatial": Spatial,
+    "combined": Combined,
+    "fully-connected": FullyConnected,
+    "input-channels": InputChannels,
+    "sparse": Sparse,
+    "weight-svd": WeightSvd,
+    "tucker": Tucker,
+    "cp": Cp,
+}
 NAMES = tuple(METHODS)
-AUTO = ("channel", "spatial", "combined")
+AUTO = ("channel", "spatial", "combined", "fully-connected")
 
 
 def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
     """One method of each name, in the order in which equal candidates are preferred."""
-    return tuple(METHODS[name]() for name in NAMES if name in names)
+    return tuple(PerGroup(METHODS[name]()) for name in NAMES if name in names)
 
 
 def all_methods() -> tuple[Method, ...]:

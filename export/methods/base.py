@@ -85,7 +85,7 @@ class Candidate:
         macs: Multiply-adds for one image.
         parameters: Weights and biases.
         relative_error: Held-out squared error of the response over its variance, in the original network.
-        index_bytes: What it takes on disk to say which of the weights the parameters are; 0 if they are all.
+        sparse_bytes: Size on disk without the weights that are zero, where there are many.
     """
 
     method: str
@@ -93,12 +93,12 @@ class Candidate:
     macs: int
     parameters: int
     relative_error: float
-    index_bytes: int = 0
+    sparse_bytes: int | None = None
 
     @property
     def storage_bytes(self) -> int:
-        """Least size on disk: zeros are not stored, but a bit for each weight where there are some."""
-        return 4 * self.parameters + self.index_bytes
+        """Least size on disk."""
+        return 4 * self.parameters if self.sparse_bytes is None else self.sparse_bytes
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ class Channel:
     def candidates(self, data: LayerData) -> list[Candidate]:
         """Every rank at which the pair is cheaper, with the response energy it loses on held-out images."""
         layer = data.layer
+        if layer.fully_connected:
+            return []
         full = min(layer.out_channels, layer.patch_length)
         cheaper = (layer.out_channels * layer.patch_length - 1) // (layer.patch_length + layer.out_channels)
         ranks = rank_grid(min(full, cheaper), layer.out_channels)

@@ -76,7 +76,7 @@ class Factors:
     @property
     def rank(self) -> int:
         """R."""
-        return self.outputs.shape[1]
+        return len(self.outputs.T)
 
     def tensor(self) -> Matrix:
         """W: (d, c, kh, kw)."""
@@ -130,8 +130,8 @@ def _gram(*factors: Matrix) -> Matrix:
 
 def _products(inputs: Matrix, vertical: Matrix, horizontal: Matrix) -> Matrix:
     """The R products of vectors, each as a column: (c·kh·kw, R)."""
-    products = np.einsum("cr,hr,wr->chwr", inputs, vertical, horizontal)
-    return products.reshape(-1, inputs.shape[1])
+    products: Matrix = np.einsum("cr,hr,wr->chwr", inputs, vertical, horizontal)
+    return products.reshape(-1, products.shape[-1])
 
 
 def _unit(factor: Matrix) -> Matrix:

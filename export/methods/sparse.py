@@ -43,17 +43,12 @@ class Sparse:
         return [self.candidate(data.layer, (count,), _search(data, count)) for count in counts if count]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """The multiply-adds of the layer; storage of the weights kept, and of a bit for each connection."""
+        """The cost of the layer; on disk a bit for each connection, the weights kept and the biases."""
         (count,) = ranks
         connections = layer.out_channels * layer.patch_length
-        return Candidate(
-            self.name,
-            ranks,
-            layer.macs,
-            count + layer.out_channels,
-            relative_error,
-            index_bytes=-(-connections // 8),
-        )
+        stored = -(-connections // 8) + 4 * (count + layer.out_channels)
+        parameters = connections + layer.out_channels
+        return Candidate(self.name, ranks, layer.macs, parameters, relative_error, stored)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """The better criterion on held-out images, then the refit on all."""

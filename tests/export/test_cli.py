@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx
 import pytest
+from onnx import helper
 
 from edge_runtime.golden import golden_error
 from edge_runtime.session import open_network
@@ -65,10 +66,13 @@ def test_inspect_trained_networks(
 
 
 def test_inspect_shows_every_layer_and_why_not(folder: Path) -> None:
+    model = network()
+    model.graph.node[-1].attribute.append(helper.make_attribute("alpha", 0.5))
+    save(model, folder / "model.onnx")
     outcome = run_here("inspect", folder / "model.onnx")
     rows = [re.split(r"\s{2,}", line.strip()) for line in outcome.out.splitlines()]
     assert ["first", "Conv 3x3", "3 → 8", "1x1", "1", "16x16", "55.3 k", "15.79 %", "224", "yes"] in rows
-    assert any(row[0] == "classifier" and row[-1] == "no: fully connected" for row in rows)
+    assert any(row[0] == "classifier" and row[-1] == "no: alpha, beta or transA is set" for row in rows)
 
 
 def test_inspect_takes_the_size_from_the_option_then_the_card(tmp_path: Path) -> None:

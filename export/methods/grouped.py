@@ -1,0 +1,97 @@
+"""Grouped convolutions: any method on each group by itself, the results side by side.
+
+A grouped convolution is as many convolutions as it has groups, each on its own channels. All get the same
+ranks, so that one grouped convolution holds what the method makes of them: ranks and costs add up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from export.methods.base import Candidate, Convolution, LayerData, Method, Replacement
+from export.network import Layer
+
+
+class PerGroup:
+    """A method that knows no groups, made fit for them; layers of one group go straight to it."""
+
+    def __init__(self, method: Method) -> None:
+        self._method = method
+        self.name = method.name
+        self.needs_patches = method.needs_patches
+
+    def candidates(self, data: LayerData) -> list[Candidate]:
+        """The candidates that all groups have, with the error of the whole response."""
+        if not data.parts:
+            return self._method.candidates(data)
+        of_parts = [{found.ranks: found for found in self._method.candidates(part)} for part in data.parts]
+        common = [ranks for ranks in of_parts[0] if all(ranks in part for part in of_parts)]
+        return [_together(data, [part[ranks] for part in of_parts]) for ranks in common]
+
+    def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
+        """Ranks are those of all groups together: each a multiple of the number of groups."""
+        if layer.group == 1:
+            return self._method.candidate(layer, ranks, relative_error)
+        own = tuple(rank // layer.group for rank in ranks)
+        found = self._method.candidate(part_of(layer), own, relative_error)
+        return _times(found, layer.group, relative_error)
+
+    def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
+        """Fit the groups one by one."""
+        if not data.parts:
+            return self._method.fit(data, candidate)
+        ranks = tuple(rank // len(data.parts) for rank in candidate.ranks)
+        fitted = [
+            self._method.fit(part, self._method.candidate(part.layer, ranks, candidate.relative_error))
+            for part in data.parts
+        ]
+        solvers = " or ".join(sorted({found.solver for found in fitted}))
+        convolutions = tuple(
+            _side_by_side(pieces) for pieces in zip(*(f.convolutions for f in fitted), strict=True)
+        )
+        return Replacement(candidate, solvers, convolutions, _error(data, [f.relative_error for f in fitted]))
+
+
+def part_of(layer: Layer) -> Layer:
+    """One group of a grouped convolution, as a convolution."""
+    return replace(
+        layer,
+        group=1,
+        in_channels=layer.in_channels // layer.group,
+        out_channels=layer.out_channels // layer.group,
+        source="",
+    )
+
+
+def _together(data: LayerData, candidates: Sequence[Candidate]) -> Candidate:
+    error = _error(data, [candidate.relative_error for candidate in candidates])
+    return _times(candidates[0], len(candidates), error)
+
+
+def _times(candidate: Candidate, groups: int, relative_error: float) -> Candidate:
+    stored = candidate.sparse_bytes
+    return replace(
+        candidate,
+        ranks=tuple(rank * groups for rank in candidate.ranks),
+        macs=candidate.macs * groups,
+        parameters=candidate.parameters * groups,
+        sparse_bytes=None if stored is None else stored * groups,
+        relative_error=relative_error,
+    )
+
+
+def _error(data: LayerData, errors: Sequence[float]) -> float:
+    """Squared error over variance of the whole response, from those of the groups."""
+    squared = sum(e * part.held_out.variance for e, part in zip(errors, data.parts, strict=True))
+    return data.relative(squared)
+
+
+def _side_by_side(convolutions: Sequence[Convolution]) -> Convolution:
+    biases = [convolution.bias for convolution in convolutions if convolution.bias is not None]
+    return replace(
+        convolutions[0],
+        weights=np.concatenate([convolution.weights for convolution in convolutions]),
+        bias=np.concatenate(biases) if biases else None,
+        group=sum(convolution.group for convolution in convolutions),
+    )
