@@ -23,6 +23,7 @@ from export.methods.weight_svd import (
     factor_pair,
     lost_energies,
     pair_candidate,
+    relative,
     singular_vectors,
     truncated,
 )
@@ -49,7 +50,7 @@ class FullyConnected:
         unseen = _unseen(data, data.fit, data.held_out)
         lost = np.min([lost_energies(unseen, *basis) for basis in bases], axis=0)
         return [
-            self.candidate(data.layer, (rank,), float(lost[rank - 1]) / (unseen.variance or 1.0))
+            self.candidate(data.layer, (rank,), relative(unseen, float(lost[rank - 1])))
             for rank in cheaper_ranks(data.layer)
         ]
 
@@ -112,7 +113,7 @@ def _trials(data: LayerData, rank: int) -> Iterator[_Trial]:
         for ridge in RIDGES[solver]:
             answer = _solve(data, view.fit, solver, ridge).cut(rank)
             unseen = _unseen(data, view.fit, view.held_out)
-            error = unseen.error(answer.weights, answer.bias) / (unseen.variance or 1.0)
+            error = relative(unseen, unseen.error(answer.weights, answer.bias))
             yield _Trial(solver, ridge, view, answer, error)
 
 

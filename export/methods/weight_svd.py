@@ -21,11 +21,11 @@ class WeightSvd:
     needs_patches = False
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """Every rank at which the pair is cheaper, with the response energy it loses on held-out images."""
-        vectors = singular_vectors(data.weights)
-        lost = lost_energies(data.held_out, vectors, data.bias)
+        """Every rank at which the pair is cheaper, with the response energy it loses."""
+        images = data.fit.merge(data.held_out)  # all are unseen by this fit
+        lost = lost_energies(images, singular_vectors(data.weights), data.bias)
         return [
-            self.candidate(data.layer, (rank,), data.relative(float(lost[rank - 1])))
+            self.candidate(data.layer, (rank,), relative(images, float(lost[rank - 1])))
             for rank in cheaper_ranks(data.layer)
         ]
 
@@ -36,7 +36,8 @@ class WeightSvd:
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Project W on its top singular vectors; the bias stays."""
         answer = truncated(data.weights, data.bias).cut(candidate.ranks[0])
-        error = data.relative(data.responses(data.held_out).error(answer.weights, answer.bias))
+        responses = data.responses(data.fit.merge(data.held_out))
+        error = relative(responses, responses.error(answer.weights, answer.bias))
         factors = factor_pair(data.layer, answer, data.weights, data.bias)
         return Replacement(candidate, "weights", factors, error)
 
@@ -63,6 +64,11 @@ def truncated(weights: Matrix, bias: Vector) -> LowRank:
     """The maps from a layer's response to what truncated weights answer: ``U Uᵀ (y - b) + b``."""
     vectors = singular_vectors(weights)
     return LowRank(vectors, vectors.T, vectors.T @ bias, bias)
+
+
+def relative(moments: Moments, error: float) -> float:
+    """A squared error over the variance of y; 0 for a constant response."""
+    return error / moments.variance if moments.variance > 0 else 0.0
 
 
 def lost_energies(moments: Moments, vectors: Matrix, centre: Vector) -> Vector:
