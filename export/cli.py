@@ -125,7 +125,7 @@ def _add_reduce(commands: "Subparsers") -> None:
         "--ranks",
         choices=("error", "energy"),
         default="error",
-        help="choose ranks by held-out error and its effect on the outputs, or by response energy",
+        help="choose ranks by least summed held-out error, or by response energy (default: error)",
     )
     parser.add_argument(
         "--max-images",

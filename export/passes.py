@@ -1,14 +1,13 @@
 """The passes over the calibration images: their work is counted and their progress shown."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
-from export.activations import Activation, Activations, ActivationStream, KeptTensors
+from export.activations import Activations, ActivationStream, KeptTensors
 from export.methods.base import LayerData
 from export.network import Layer, ReducibleNetwork
 from export.progress import Progress
-from export.samples import Sampler, is_held_out
+from export.samples import Sampler
 
 
 class Passes:
@@ -47,15 +46,6 @@ class Passes:
         self._original.close()
         activations = self._advance(self._reduced, network, layers, task)
         return self._sampler.gather(layers, activations, with_pairs=with_pairs)
-
-    def held_out_inputs(self, network: ReducibleNetwork, count: int) -> list[Activation]:
-        """The first ``count`` inputs that no fit uses."""
-        kept = (values for index, values in enumerate(self._inputs.read()) if is_held_out(index))
-        return [values[network.input_name] for values in islice(kept, count)]
-
-    def report(self, task: str, done: int, total: int) -> None:
-        """Show progress on work other than a pass."""
-        self._progress(task, done, total)
 
     def _advance(
         self, stream: ActivationStream, network: ReducibleNetwork, layers: Sequence[Layer], task: str

@@ -2,8 +2,10 @@
 
 * Energy [Z15 §rank selection]: maximise the product over layers of the response energy kept, by dropping
   again and again where the relative loss of energy for each unit of cost is least.
-* Error: minimise the sum of the layers' losses, a multiple-choice knapsack, by Lagrangian relaxation; then
-  spend what is left of the budget where it helps most.
+* Error: minimise the sum of the layers' relative errors, a multiple-choice knapsack, by Lagrangian
+  relaxation; then spend what is left of the budget where it helps most. Weighing each error by how much it
+  alone changes the network's outputs was tried and is worse: an early layer's error looks grave, yet later
+  layers are fitted on what it leaves and repair most of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +26,10 @@ class Offer:
     Attributes:
         layer: The layer.
         candidates: Its replacements; the choice None stands for the layer as it is.
-        sensitivity: Loss for each unit of relative error.
     """
 
     layer: Layer
     candidates: tuple[Candidate, ...]
-    sensitivity: float = 1.0
 
     def choices(self) -> list["Choice"]:
         """The layer as it is, and the candidates that no other beats or equals in both cost and error.
@@ -102,7 +102,7 @@ class _Table:
     @classmethod
     def of(cls, offer: Offer) -> "_Table":
         choices = offer.choices()
-        losses = np.array([choice.error * offer.sensitivity for choice in choices])
+        losses = np.array([choice.error for choice in choices])
         return cls(choices, np.array([choice.cost for choice in choices]), losses)
 
     def best(self, price: float) -> int:

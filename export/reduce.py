@@ -162,7 +162,7 @@ def reduce_network(
 
 def _choose(network: ReducibleNetwork, options: ReduceOptions, passes: Passes) -> Chosen:
     """A candidate for each layer that changes."""
-    offers = collect_offers(network, options.methods, passes, with_sensitivity=options.rule == "error")
+    offers = collect_offers(network, options.methods, passes)
     if not any(offer.candidates for offer in offers):
         raise ModelRefusedError("no layer of this network gets cheaper by the methods asked for")
     if options.choice is not None:
