@@ -76,7 +76,8 @@ def _attributes(convolution: Convolution) -> dict[str, Any]:
 
 def _names(model: onnx.ModelProto) -> set[str]:
     tensors = {name for node in model.graph.node for name in (*node.input, *node.output)}
-    return tensors | {node.name for node in model.graph.node}
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return tensors | weights | {node.name for node in model.graph.node}
 
 
 def _unused(wanted: str, taken: set[str]) -> str:

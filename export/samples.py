@@ -55,7 +55,8 @@ class Sampler:
 
     def positions(self, layer: Layer) -> int:
         """Positions for each image: more where a layer has many unknowns and there are few images."""
-        wanted = -(-SAMPLES_PER_UNKNOWN * layer.patch_length // self._images)
+        unknowns = max(layer.patch_length, layer.out_channels // layer.group)
+        wanted = -(-SAMPLES_PER_UNKNOWN * unknowns // self._images)
         return min(layer.positions, max(MIN_POSITIONS, min(MAX_POSITIONS, wanted)))
 
     def patches(self, layer: Layer, image_index: int, activation: Samples) -> Samples:

@@ -81,6 +81,22 @@ def convolution(geometry: Geometry, seed: int = 0) -> ReducibleNetwork:
     return describe(model, None, "a convolution")
 
 
+def residual() -> onnx.ModelProto:
+    """Two convolutions beside a shortcut, one before and one after them."""
+    random = np.random.default_rng(0)
+    weights = {f"w{i}": random.normal(0, 0.2, (4, 4, 3, 3)).astype(np.float32) for i in range(4)}
+    pads = {"pads": [1, 1, 1, 1]}
+    nodes = [
+        helper.make_node("Conv", ["image", "w0"], ["a"], "a", **pads),
+        helper.make_node("Conv", ["a", "w1"], ["b"], "b", **pads),
+        helper.make_node("Relu", ["b"], ["r"]),
+        helper.make_node("Conv", ["r", "w2"], ["c"], "c", **pads),
+        helper.make_node("Conv", ["a", "w3"], ["d"], "d", **pads),
+        helper.make_node("Add", ["c", "d"], ["scores"]),
+    ]
+    return model_of(nodes, weights, ["N", 4, 8, 8], list("ndhw"))
+
+
 def with_branch() -> onnx.ModelProto:
     """A network whose second convolution reads the first through an If, whose branches read from outside."""
     model = network()
@@ -136,7 +152,7 @@ def relative_difference(expected: Array, found: Array) -> float:
 
 
 def count_macs(model: onnx.ModelProto, size: tuple[int, int]) -> int:
-    """Multiply-adds of all Convs, counted from the shapes of onnx alone."""
+    """Multiply-adds of all Convs and Gemms, counted from the shapes of onnx alone."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     dims = copy.graph.input[0].type.tensor_type.shape.dim
@@ -148,10 +164,13 @@ def count_macs(model: onnx.ModelProto, size: tuple[int, int]) -> int:
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in (*graph.value_info, *graph.output)
     }
-    convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    return sum(
-        math.prod(shapes[node.output[0]]) * math.prod(weights[node.input[1]][1:]) for node in convolutions
-    )
+    total = 0
+    for node in graph.node:
+        if node.op_type == "Conv":
+            total += math.prod(shapes[node.output[0]]) * math.prod(weights[node.input[1]][1:])
+        elif node.op_type == "Gemm":
+            total += shapes[node.output[0]][0] * math.prod(weights[node.input[1]])
+    return total
 
 
 def sample_layers(network: ReducibleNetwork, images: Sequence[Array], seed: int = 0) -> dict[str, LayerData]:

@@ -4,7 +4,6 @@ import functools
 import json
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -14,26 +13,10 @@ from edge_runtime.session import open_bytes
 from export.activations import fragment_macs
 from export.graph import consumers, depths, fragment, frontier, nodes_before, producers, reads
 from export.network import ReducibleNetwork, describe, read_network
-from tests.attacks.networks import model_of, network
-from tests.export.small_networks import Array, images_for, relative_difference, with_branch
+from tests.attacks.networks import network
+from tests.export.small_networks import Array, images_for, relative_difference, residual, with_branch
 
 ASSETS = Path(__file__).resolve().parents[3] / "shared" / "assets" / "models"
-
-
-def residual() -> onnx.ModelProto:
-    """Two convolutions beside a shortcut, one before and one after them."""
-    random = np.random.default_rng(0)
-    weights = {f"w{i}": random.normal(0, 0.2, (4, 4, 3, 3)).astype(np.float32) for i in range(4)}
-    pads = {"pads": [1, 1, 1, 1]}
-    nodes = [
-        helper.make_node("Conv", ["image", "w0"], ["a"], "a", **pads),
-        helper.make_node("Conv", ["a", "w1"], ["b"], "b", **pads),
-        helper.make_node("Relu", ["b"], ["r"]),
-        helper.make_node("Conv", ["r", "w2"], ["c"], "c", **pads),
-        helper.make_node("Conv", ["a", "w3"], ["d"], "d", **pads),
-        helper.make_node("Add", ["c", "d"], ["scores"]),
-    ]
-    return model_of(nodes, weights, ["N", 4, 8, 8], list("ndhw"))
 
 
 def run(model: onnx.ModelProto, feeds: dict[str, Array]) -> dict[str, Array]:
