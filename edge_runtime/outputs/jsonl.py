@@ -47,6 +47,8 @@ class JsonLines:
             self._handle = 1 if self._standard else self._open(0 if append else os.O_TRUNC)
             self._regular = not self._standard and stat.S_ISREG(os.fstat(self._handle).st_mode)
             self._size = os.fstat(self._handle).st_size if self._regular else 0
+            if self._size and _torn(self._path):
+                self._write(b"\n")
         except OSError as error:
             raise self._cannot_write(error) from error
 
@@ -102,3 +104,10 @@ class JsonLines:
 
     def _cannot_write(self, error: OSError) -> InputError:
         return InputError(f"cannot write {self._name}: {error.strerror or error}")
+
+
+def _torn(path: Path) -> bool:
+    """Whether the last line lacks its end: the power went while it was written."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"

@@ -81,7 +81,9 @@ class LivePage:
                 f"cannot serve the live page on {access.address}: {error.strerror or error}; "
                 "choose another with --web ADDRESS:PORT"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="web", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="web", daemon=True
+        )
         self._thread.start()
 
     def publish(self, frame_result: FrameResult) -> None:
@@ -117,27 +119,13 @@ class _Handler(BoundedHandler):
 
     def do_GET(self) -> None:  # noqa: N802  the base class calls it that
         """Answer with a body."""
-        parts = urlsplit(self.path)
-        routes = {
-            "/": self._page,
-            "/stream.mjpg": self._stream,
-            "/frame.jpg": self._frame,
-            "/status.json": self._status,
-            "/metrics": self._metrics,
-        }
-        tokens = parse_qs(parts.query, max_num_fields=8).get("token", [])
-        if self.site.access.foreign(self.headers):
-            self._send(HTTPStatus.FORBIDDEN, "not for other sites\n")
-        elif parts.path == "/healthz":
-            self._health()
-        elif not self.site.access.admits(self.headers, tokens):
-            self._refuse(parts.path)
-        elif parts.path not in routes:
-            self._send(HTTPStatus.NOT_FOUND, "there is no such page\n")
-        elif parts.path == "/" and any(map(self.site.access.knows, tokens)):
-            self._keep_token()
+        try:
+            parts = urlsplit(self.path)
+            tokens = parse_qs(parts.query, max_num_fields=8).get("token", [])
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
         else:
-            routes[parts.path]()
+            self._answer(parts.path, tokens)
 
     do_HEAD = do_GET  # noqa: N815
 
@@ -145,6 +133,27 @@ class _Handler(BoundedHandler):
         """One line of text instead of a page that repeats what was asked."""
         del message, explain
         self._send(HTTPStatus(code), f"{HTTPStatus(code).phrase}\n")
+
+    def _answer(self, path: str, tokens: list[str]) -> None:
+        routes = {
+            "/": self._page,
+            "/stream.mjpg": self._stream,
+            "/frame.jpg": self._frame,
+            "/status.json": self._status,
+            "/metrics": self._metrics,
+        }
+        if self.site.access.foreign(self.headers):
+            self._send(HTTPStatus.FORBIDDEN, "not for other sites\n")
+        elif path == "/healthz":
+            self._health()
+        elif not self.site.access.admits(self.headers, tokens):
+            self._refuse(path)
+        elif path not in routes:
+            self._send(HTTPStatus.NOT_FOUND, "there is no such page\n")
+        elif path == "/" and any(map(self.site.access.knows, tokens)):
+            self._keep_token()
+        else:
+            routes[path]()
 
     def _page(self) -> None:
         self._send_page(HTTPStatus.OK, self.site.page)

@@ -27,6 +27,7 @@ class BoundedServer(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 64  # a browser opens several connections at once
 
     def __init__(self, address: Address, handler: type[BaseHTTPRequestHandler]) -> None:
         """Bind and listen. Raises ``OSError``."""
