@@ -77,7 +77,7 @@ def depths(model: onnx.ModelProto, layers: Mapping[str, str]) -> dict[str, int]:
 
     Args:
         model: The network.
-        layers: Output tensor of each layer, and its input tensor.
+        layers: Output tensor of each layer, and a tensor it waits for beside what it reads; may be empty.
 
     Returns:
         The depth of each layer by its output tensor: layers of equal depth do not depend on each other.
@@ -88,6 +88,7 @@ def depths(model: onnx.ModelProto, layers: Mapping[str, str]) -> dict[str, int]:
         before = max((depth.get(name, 0) for name in reads(node)), default=0)
         layer = next((name for name in node.output if name in layers), None)
         if layer is not None:
+            before = max(before, depth.get(layers[layer], 0))
             found[layer] = before
             before += 1
         depth.update((name, before) for name in node.output)

@@ -50,7 +50,7 @@ class Passes:
     def _advance(
         self, stream: ActivationStream, network: ReducibleNetwork, layers: Sequence[Layer], task: str
     ) -> Iterator[Activations]:
-        wanted = sorted({layer.input for layer in layers})
+        wanted = sorted({name for layer in layers for name in self._sampler.tensors(layer)})
         for done, activations in enumerate(stream.advance(network, wanted), start=1):
             self._progress(task, done, self._inputs.count)
             yield activations

@@ -24,6 +24,7 @@ from export.progress import Progress
 from export.ranks import RULES, Chosen
 from export.rewrite import replace_layer
 from export.samples import Sampler
+from export.shortcut import shortcut_of
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _replace_layers(
     """
     by_name = {method.name: method for method in options.methods}
     layers = [layer for layer in network.layers if layer.name in choice]
-    depth = depths(network.model, {layer.output: layer.input for layer in layers})
+    depth = depths(network.model, {layer.output: shortcut_of(network, layer) for layer in layers})
     replacements: dict[str, Replacement] = {}
     current = network
     for level in sorted(set(depth.values())):
@@ -250,5 +251,11 @@ def _report(layer: Layer, replacement: Replacement | None, costs: _Costs) -> Lay
         parameters_after=parameters,
         storage_bytes_after=4 * parameters if sparse is None else sparse,
         relative_error=replacement.relative_error if replacement else None,
-        reason=None if replacement else layer.reason or "not worth reducing at this speed-up",
+        reason=None if replacement else layer.reason or _why_not(layer, parameters),
     )
+
+
+def _why_not(layer: Layer, parameters: int) -> str:
+    if parameters < layer.parameters:
+        return "narrowed: only what the next layer reads is left"
+    return "not worth reducing at this speed-up"

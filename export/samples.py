@@ -1,5 +1,7 @@
 """Samples of a layer's input patches and wanted responses, over all calibration images.
 
+The response wanted of a layer is the original one, plus what its shortcut has lost: see ``shortcut``.
+
 Positions depend on the seed, the layer and the image only, so the original and the reduced network are
 sampled at the same places.
 """
@@ -17,10 +19,12 @@ from export.layer_moments import LayerMoments
 from export.methods.base import LayerData, Pairs
 from export.network import Layer, ReducibleNetwork
 from export.nonlinearity import nonlinearity_after
-from export.patches import extract_patches, sample_positions
+from export.patches import Positions, extract_patches, sample_positions
 from export.responses import Matrix, Vector
+from export.shortcut import shortcut_of
 
 Samples = NDArray[np.float32]
+Shortcuts = Samples | np.float32
 
 HELD_OUT_EVERY = 5
 MIN_IMAGES = HELD_OUT_EVERY
@@ -52,6 +56,7 @@ class Sampler:
         self._seed = seed
         self._folder = folder
         self._index = {layer.output: index for index, layer in enumerate(network.layers)}
+        self._shortcuts = {layer.output: shortcut_of(network, layer) for layer in network.layers}
 
     def positions(self, layer: Layer) -> int:
         """Positions for each image: more where a layer has many unknowns and there are few images."""
@@ -59,12 +64,27 @@ class Sampler:
         wanted = -(-SAMPLES_PER_UNKNOWN * unknowns // self._images)
         return min(layer.positions, max(MIN_POSITIONS, min(MAX_POSITIONS, wanted)))
 
-    def patches(self, layer: Layer, image_index: int, activation: Samples) -> Samples:
+    def tensors(self, layer: Layer) -> tuple[str, ...]:
+        """The tensors that are sampled for a layer: its input, and what is added to its response."""
+        shortcut = self._shortcuts[layer.output]
+        return (layer.input, shortcut) if shortcut else (layer.input,)
+
+    def patches(self, layer: Layer, image_index: int, activations: Activations) -> Samples:
         """(n, c·kh·kw) patches of one image."""
-        where = sample_positions(
-            layer, self.positions(layer), self._seed, self._index[layer.output], image_index
-        )
-        return extract_patches(layer, activation, where)
+        return extract_patches(layer, activations[layer.input], self._where(layer, image_index))
+
+    def shortcuts(self, layer: Layer, image_index: int, activations: Activations) -> Shortcuts:
+        """(n, d) values added to the response at the same positions, or 0 where nothing is."""
+        shortcut = self._shortcuts[layer.output]
+        if not shortcut:
+            return np.float32(0)
+        where = self._where(layer, image_index)
+        values: Samples = activations[shortcut][0][:, where[:, 0], where[:, 1]].T
+        return values
+
+    def _where(self, layer: Layer, image_index: int) -> Positions:
+        index = self._index[layer.output]
+        return sample_positions(layer, self.positions(layer), self._seed, index, image_index)
 
     def require_enough(self, layer: Layer) -> None:
         """Raise ``InputError`` if the samples to fit on are no more than the channels to explain.
@@ -97,9 +117,9 @@ class Sampler:
         with contextlib.ExitStack() as stack:
             files = {layer.output: stack.enter_context(self._file(layer).open("wb")) for layer in layers}
 
-            def responses(layer: Layer, patches: Samples) -> Samples:
+            def responses(layer: Layer, patches: Samples, shortcuts: Shortcuts) -> Samples:
                 values = moments[layer.output].respond(patches)
-                finite(layer.output, values).tofile(files[layer.output])
+                finite(layer.output, values + shortcuts).tofile(files[layer.output])
                 return values
 
             self._collect(layers, activations, responses, moments)
@@ -125,8 +145,8 @@ class Sampler:
         }
         chosen = {name: PairChooser(self._images) for name, activation in following.items() if activation}
 
-        def responses(layer: Layer, patches: Samples) -> Samples:
-            wanted = next(recorded[layer.output])
+        def responses(layer: Layer, patches: Samples, shortcuts: Shortcuts) -> Samples:
+            wanted = next(recorded[layer.output]) - shortcuts
             if layer.output in chosen:
                 chosen[layer.output].add(patches, wanted)
             return wanted
@@ -148,14 +168,14 @@ class Sampler:
         self,
         layers: Sequence[Layer],
         activations: Iterator[Activations],
-        responses: Callable[[Layer, Samples], Samples],
+        responses: Callable[[Layer, Samples, Shortcuts], Samples],
         moments: Mapping[str, LayerMoments],
     ) -> None:
         """Add the patches and responses of every image to the moments of each layer."""
         for image_index, activation in enumerate(activations):
             for layer in layers:
-                patches = self.patches(layer, image_index, activation[layer.input])
-                wanted = responses(layer, patches)
+                patches = self.patches(layer, image_index, activation)
+                wanted = responses(layer, patches, self.shortcuts(layer, image_index, activation))
                 moments[layer.output].add(patches, wanted, held_out=is_held_out(image_index))
 
     def _read(self, layer: Layer) -> Iterator[Samples]:
