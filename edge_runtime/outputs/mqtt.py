@@ -92,6 +92,7 @@ class Mqtt:
         """
         self._broker = broker
         self._status = status
+        self._limit_s = ANSWER_LIMIT_S
         self._answered = threading.Event()
         self._trouble: str | None = "it does not answer"
         self._client = self._make_client()
@@ -114,9 +115,10 @@ class Mqtt:
 
     def close(self) -> None:
         """Say that we go, and disconnect."""
+        self._limit_s = FAREWELL_LIMIT_S
         try:
             if self._trouble is None:
-                self._send("availability", "offline", qos=1, retain=True, limit_s=FAREWELL_LIMIT_S)
+                self._send("availability", "offline", qos=1, retain=True)
         finally:
             self._end()
 
@@ -144,7 +146,7 @@ class Mqtt:
         except OSError as error:
             raise ConnectionError(f"cannot reach the broker {address}: {error.strerror or error}") from error
         self._client.loop_start()
-        self._answered.wait(ANSWER_LIMIT_S)
+        self._answered.wait(self._limit_s)
         if self._trouble is not None:
             raise ConnectionError(f"the broker {address} refuses: {self._trouble}")
 
@@ -160,18 +162,14 @@ class Mqtt:
                 self._send_to(message.topic, json.dumps(message.payload), qos=1, retain=True)
         self._send("availability", "online", qos=1, retain=True)
 
-    def _send(
-        self, topic: str, payload: str, *, qos: int, retain: bool = False, limit_s: float = ANSWER_LIMIT_S
-    ) -> None:
-        self._send_to(f"{self._broker.topic}/{topic}", payload, qos=qos, retain=retain, limit_s=limit_s)
+    def _send(self, topic: str, payload: str, *, qos: int, retain: bool = False) -> None:
+        self._send_to(f"{self._broker.topic}/{topic}", payload, qos=qos, retain=retain)
 
-    def _send_to(
-        self, topic: str, payload: str, *, qos: int, retain: bool, limit_s: float = ANSWER_LIMIT_S
-    ) -> None:
+    def _send_to(self, topic: str, payload: str, *, qos: int, retain: bool) -> None:
         if self._trouble is None:
             sent = self._client.publish(topic, payload, qos=qos, retain=retain)
             if sent.rc == 0:
-                sent.wait_for_publish(limit_s)
+                sent.wait_for_publish(self._limit_s)
                 if sent.is_published():
                     return
         raise ConnectionError(

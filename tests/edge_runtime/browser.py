@@ -91,9 +91,7 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=features)
 
     def value(self, expression: str) -> Any:
-        answer = self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
@@ -115,7 +113,9 @@ class Browser:
         self.value("0")
         entries = [event["params"]["entry"] for event in self.events if event["method"] == "Log.entryAdded"]
         thrown = [event for event in self.events if event["method"] == "Runtime.exceptionThrown"]
-        return [entry["text"] for entry in entries if entry["level"] == "error"] + [str(each) for each in thrown]
+        return [entry["text"] for entry in entries if entry["level"] == "error"] + [
+            str(each) for each in thrown
+        ]
 
     def _receive(self, method: str) -> dict[str, Any]:
         deadline = time.monotonic() + LIMIT_S

@@ -1,5 +1,6 @@
 """Finished frames for the tests of outputs."""
 
+import socket
 import time
 from typing import Any
 
@@ -56,3 +57,9 @@ def status_source(
     for result in results:
         summary.add(result)
     return StatusSource(model, summary, ConditionWatch(lambda: condition))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -18,16 +18,10 @@ from edge_runtime.errors import InputError
 from edge_runtime.outputs import web, web_server
 from edge_runtime.outputs.web import LivePage, page_url
 from edge_runtime.outputs.web_access import Access, access_for
-from tests.edge_runtime.results import finished, status_source
+from tests.edge_runtime.results import finished, free_port, status_source
 
 TOKEN = "s3cret-token-of-the-test"  # noqa: S105
 LIMIT_S = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Site:
