@@ -86,6 +86,7 @@ class ActivationStream:
         """
         self._inputs = inputs
         self._kept = inputs
+        self._reached: set[str] = set()
         self._folder = folder
         folder.mkdir(exist_ok=True)
         self._threads = threads
@@ -115,19 +116,27 @@ class ActivationStream:
                     values[name].tofile(file)
                 yield {name: finite(name, values[name]) for name in wanted}
         if kept.files:
-            self.close()
+            self._delete_kept()
             self._kept = kept
 
     def close(self) -> None:
         """Delete the tensors kept on the way; the inputs stay."""
+        self._delete_kept()
+        self._kept = self._inputs
+        self._reached = set()
+
+    def _delete_kept(self) -> None:
         if self._kept is not self._inputs:
             for path in self._kept.files.values():
                 path.unlink(missing_ok=True)
-        self._kept = self._inputs
 
     def _worth_keeping(self, network: ReducibleNetwork, wanted: Sequence[str]) -> KeptTensors:
-        """The cut behind ``wanted``, or nothing where that is not of float32 or too large."""
-        cut = frontier(network.model, wanted, network.input_name)
+        """The cut behind all that was wanted so far, or nothing where that is not of float32 or too large.
+
+        Behind ``wanted`` alone it might need tensors from before the last cut, for branches left behind.
+        """
+        self._reached.update(wanted)
+        cut = frontier(network.model, self._reached, network.input_name)
         shapes = {name: network.shapes.get(name, ()) for name in cut}
         size = sum(4 * math.prod(shape) for shape in shapes.values()) * self._inputs.count
         if not network.float_tensors.issuperset(cut) or size > self._budget_bytes:

@@ -97,6 +97,28 @@ def residual() -> onnx.ModelProto:
     return model_of(nodes, weights, ["N", 4, 8, 8], list("ndhw"))
 
 
+def with_heads() -> onnx.ModelProto:
+    """A chain of convolutions with a head of two more at each step, as a detector has."""
+    random = np.random.default_rng(0)
+    weights, nodes, heads = {}, [], []
+
+    def add(source: str, target: str) -> None:
+        weights[f"{target}_w"] = random.normal(0, 0.3, (4, 4, 3, 3)).astype(np.float32)
+        nodes.append(helper.make_node("Conv", [source, f"{target}_w"], [target], target, pads=[1, 1, 1, 1]))
+
+    source = "image"
+    for step in range(4):
+        add(source, f"step{step}")
+        nodes.append(helper.make_node("Relu", [f"step{step}"], [f"relu{step}"]))
+        add(f"relu{step}", f"head{step}")
+        nodes.append(helper.make_node("Relu", [f"head{step}"], [f"inside{step}"]))
+        add(f"inside{step}", f"answer{step}")
+        source = f"relu{step}"
+        heads.append(f"answer{step}")
+    nodes.append(helper.make_node("Concat", heads, ["scores"], axis=1))
+    return model_of(nodes, weights, ["N", 4, 8, 8], ["N", 16, 8, 8])
+
+
 def with_branch() -> onnx.ModelProto:
     """A network whose second convolution reads the first through an If, whose branches read from outside."""
     model = network()

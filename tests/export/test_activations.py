@@ -14,7 +14,7 @@ from export.activations import Activations, ActivationStream, KeptTensors, keep_
 from export.graph import fragment, frontier
 from export.network import ReducibleNetwork, describe
 from tests.attacks.networks import network
-from tests.export.small_networks import Array, images_for, residual, with_branch
+from tests.export.small_networks import Array, images_for, residual, with_branch, with_heads
 
 COUNT = 3
 PLENTY = 1 << 30
@@ -51,6 +51,7 @@ def budget_bytes(request: pytest.FixtureRequest) -> int:
         (residual(), [["a", "r"], ["c"], ["d"]]),
         (network(), [["r1"], ["c2"], ["f"]]),
         (with_branch(), [["r1"], ["chosen"], ["r2"]]),
+        (with_heads(), [["relu0"], ["relu1", "inside0"], ["relu2", "inside1"], ["relu3", "inside2"]]),
     ],
 )
 def test_stretches_give_what_the_whole_network_gives(
