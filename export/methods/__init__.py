@@ -26,7 +26,7 @@ METHODS: dict[str, type[Method]] = {
     "cp": Cp,
 }
 NAMES = tuple(METHODS)
-AUTO = ("channel", "spatial", "combined", "fully-connected")
+AUTO = ("channel", "spatial", "combined", "fully-connected", "input-channels")
 
 
 def methods_named(names: Sequence[str]) -> tuple[Method, ...]:

@@ -72,8 +72,8 @@ class InputChannels:
 def elimination_order(moments: Moments, weights: Matrix, channels: int) -> Channels:
     """The input channels from the one to keep longest to the one to drop first."""
     gram, target = contributions(moments, weights, channels)
-    gram = gram + STABLE * (np.trace(gram) / channels + np.finfo(np.float64).tiny) * np.eye(channels)
-    inverse = np.linalg.inv(gram)
+    scale = float(np.trace(gram)) / channels or 1.0
+    inverse = np.linalg.inv(gram / scale + STABLE * np.eye(channels)) / scale
     scales = inverse @ target
     alive = np.ones(channels, bool)
     dropped: list[int] = []
