@@ -42,3 +42,11 @@ def extract_patches(
     )
     patches = padded[:, rows[:, :, None], columns[:, None, :]]
     return patches.transpose(1, 0, 2, 3).reshape(len(positions), -1)
+
+
+def responses_at(layer: Layer, response: NDArray[np.float32], positions: Positions) -> NDArray[np.float32]:
+    """A tensor of the shape of the layer's response at some of its positions: (n, d)."""
+    if layer.fully_connected:
+        return response[positions[:, 0]]
+    values: NDArray[np.float32] = response[0][:, positions[:, 0], positions[:, 1]].T
+    return values

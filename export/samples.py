@@ -19,7 +19,7 @@ from export.layer_moments import LayerMoments
 from export.methods.base import LayerData, Pairs
 from export.network import Layer, ReducibleNetwork
 from export.nonlinearity import nonlinearity_after
-from export.patches import Positions, extract_patches, sample_positions
+from export.patches import Positions, extract_patches, responses_at, sample_positions
 from export.responses import Matrix, Vector
 from export.shortcut import shortcut_of
 
@@ -78,9 +78,7 @@ class Sampler:
         shortcut = self._shortcuts[layer.output]
         if not shortcut:
             return np.float32(0)
-        where = self._where(layer, image_index)
-        values: Samples = activations[shortcut][0][:, where[:, 0], where[:, 1]].T
-        return values
+        return responses_at(layer, activations[shortcut], self._where(layer, image_index))
 
     def _where(self, layer: Layer, image_index: int) -> Positions:
         index = self._index[layer.output]

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export import layer_moments
 from export.methods import AUTO, methods_named
 from export.methods.base import LayerData, Method
+from export.methods.channel import Channel
 from export.methods.fully_connected import FullyConnected
 from export.methods.weight_svd import WeightSvd
 from export.network import Layer, ReducibleNetwork, describe, read_network
@@ -322,6 +323,37 @@ def test_few_images_that_are_enough_for_the_convolutions_are_enough() -> None:
     reduction = reduced(found, 5, ReduceOptions(methods=methods_named(AUTO), speedup=2.0))
     assert reduction.reached
     assert reduction.layers[1].method is not None
+
+
+def residual_network() -> ReducibleNetwork:
+    """``scores = f + W relu(V f)`` behind a convolution, five rows an image."""
+    random = np.random.default_rng(0)
+    shapes = {"w": (8, 3, 3, 3), "v": (16, 8), "u": (8, 16)}
+    weights = {name: random.normal(0, 0.4, shape).astype(np.float32) for name, shape in shapes.items()}
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["c"], "convolution"),
+        helper.make_node("Reshape", ["c", "shape"], ["f"], "rows"),
+        helper.make_node("Gemm", ["f", "v"], ["h"], "wide", transB=1),
+        helper.make_node("Relu", ["h"], ["r"], "relu"),
+        helper.make_node("Gemm", ["r", "u"], ["g"], "narrow", transB=1),
+        helper.make_node("Add", ["f", "g"], ["scores"], "sum"),
+    ]
+    weights["shape"] = np.array([-1, 8])
+    return describe(model_of(nodes, weights, [1, 3, 7, 3], ["rows", 8]), None, "a residual network")
+
+
+def test_rows_and_a_residual_sum() -> None:
+    """The last layer before the sum makes up for some of the error that came in before."""
+    found = residual_network()
+    layers = {layer.name: layer for layer in found.layers}
+    first = Channel().candidate(layers["convolution"], (5,), 0.0)
+    error = {}
+    for rank in (None, 8):
+        last = {} if rank is None else {"narrow": FullyConnected().candidate(layers["narrow"], (rank,), 0.0)}
+        options = ReduceOptions(methods=(Channel(), FullyConnected()), choice={"convolution": first, **last})
+        reduction = reduced(found, 200, options)
+        error[rank] = relative_error(found, reduction.model, images_for(found, 50, seed=1))
+    assert error[8] < 0.995 * error[None]
 
 
 @pytest.mark.assets
