@@ -5,19 +5,22 @@ handler that imports what it needs when it runs, so that ``pi-infer --help`` sta
 """
 
 import argparse
+import importlib.util
 import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge_runtime import __version__
 from edge_runtime.config import Config
 from edge_runtime.config_flags import add_flags, effective
+from edge_runtime.config_outputs import OUTPUT_SECTIONS
 from edge_runtime.errors import InputError, PiInferError
 
 if TYPE_CHECKING:
+    from edge_runtime.live import Panel
     from edge_runtime.pipeline import RunSettings
     from edge_runtime.report import BenchReport
 
@@ -57,7 +60,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports bad usage in one line, like every other error."""
+    """Takes flags in full only, and reports bad usage in one line, like every other error."""
+
+    def __init__(self, **settings: Any) -> None:
+        # A flag of the main command that begins like one of a subcommand would make the latter ambiguous.
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"pi-infer: error: {message} (see {self.prog} --help)\n")
@@ -80,7 +87,7 @@ def _parser() -> _Parser:
 
 
 def _add_live(parser: _Parser) -> None:
-    add_flags(parser, ("source", "model", "live"))
+    add_flags(parser, ("source", "model", "live", *OUTPUT_SECTIONS))
     parser.set_defaults(handler=_live)
 
 
@@ -89,8 +96,19 @@ def _live(arguments: argparse.Namespace) -> int:
     settings = _run_settings(config)
     from edge_runtime import live  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
-    show = _print_to_stderr if config.live.jsonl == "-" else _print_to_stdout
-    return live.run(settings, frames=config.live.frames, jsonl=config.live.jsonl, show=show)
+    show = _print_to_stderr if config.jsonl.path == "-" else _print_to_stdout
+    return live.run(settings, config, show=show, panel=_panel(config))
+
+
+def _panel(config: Config) -> "Panel | None":
+    """The view for a terminal, where standard output is one and is free, and rich is there."""
+    if config.live.plain or config.jsonl.path == "-" or not sys.stdout.isatty():
+        return None
+    if os.environ.get("TERM", "dumb") == "dumb" or importlib.util.find_spec("rich") is None:
+        return None
+    from edge_runtime.terminal import TerminalView  # noqa: PLC0415  rich loads here
+
+    return TerminalView
 
 
 def _add_service(subparsers: "Subparsers") -> None:
@@ -99,7 +117,7 @@ def _add_service(subparsers: "Subparsers") -> None:
         help="run under systemd",
         description="Run under systemd: ready at the first result, a watchdog ping per result.",
     )
-    add_flags(parser, ("source", "model", "service"))
+    add_flags(parser, ("source", "model", "service", *OUTPUT_SECTIONS))
     parser.set_defaults(handler=_service)
 
 
@@ -108,7 +126,7 @@ def _service(arguments: argparse.Namespace) -> int:
     settings = _run_settings(config)
     from edge_runtime import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
-    return service.run(settings, log_seconds=config.service.log_seconds, log=_print_to_stdout)
+    return service.run(settings, config, log=_print_to_stdout)
 
 
 def _add_config(subparsers: "Subparsers") -> None:

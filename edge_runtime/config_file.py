@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config import SETTINGS, Config, nearest, shown, with_values
+from edge_runtime.config import SETTINGS, Config, with_values
+from edge_runtime.config_option import nearest, shown
 from edge_runtime.errors import InputError
 
 LARGEST_FILE_BYTES = 1 << 20

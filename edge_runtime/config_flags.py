@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config import SETTINGS, Config, Setting, shown, with_values
+from edge_runtime.config import SETTINGS, Config, with_values
 from edge_runtime.config_file import read_config
+from edge_runtime.config_option import Setting, shown
 from edge_runtime.errors import InputError
 
 

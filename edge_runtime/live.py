@@ -1,53 +1,62 @@
-"""``pi-infer --camera`` and ``--source``: the pipeline, seen in plain lines."""
+"""``pi-infer --camera`` and ``--source``: the pipeline, seen on a terminal or in plain lines."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice
 
+from edge_runtime.config import Config
 from edge_runtime.frames.folder import FolderSource
-from edge_runtime.outputs.jsonl import JsonLines
+from edge_runtime.outputs.select import Outputs
+from edge_runtime.outputs.status import StatusSource
 from edge_runtime.pipeline import Pipeline, RunSettings, open_pipeline
 from edge_runtime.summary import RunSummary
 
 LINE_INTERVAL_NS = 500_000_000
 
+#: Makes the view that is open while the pipeline runs.
+Panel = Callable[[StatusSource], AbstractContextManager[object]]
+
 
 def run(
-    settings: RunSettings, *, frames: int | None = None, jsonl: str | None = None, show: Callable[[str], None]
+    settings: RunSettings, config: Config, *, show: Callable[[str], None], panel: Panel | None = None
 ) -> int:
-    """Run until the source ends, ``frames`` are done, or Ctrl-C; the summary is shown in each case.
+    """Run until the source ends, as many frames as asked are done, or Ctrl-C; then show the summary.
 
     Args:
         settings: What to run on what.
-        frames: How many frames to process at most.
-        jsonl: Where to write JSON lines; ``-`` is standard output.
+        config: How long, and where the results go.
         show: Takes each line for the user.
+        panel: Shows the run on a terminal instead of in lines.
 
     Returns:
         The exit code 0.
 
     Raises:
-        PiInferError: As the parts of the pipeline raise it.
+        PiInferError: As the parts of the pipeline raise it, or an output that cannot be opened.
         KeyboardInterrupt: Ctrl-C, after the summary.
     """
     with ExitStack() as stack:
-        output = None if jsonl is None else stack.enter_context(JsonLines(jsonl))
         pipeline = stack.enter_context(open_pipeline(settings))
+        waits = not pipeline.source.live
         summary = RunSummary(frozenset((pipeline.card.labels or {}).values()))
-        view = _View(summary, show, every_frame=not pipeline.source.live)
+        status = StatusSource(pipeline.network.path.name, summary)
+        outputs = Outputs(status, unattended=False, complete=waits, announce=show)
+        stack.enter_context(outputs).open(config)
+        lines = _Lines(summary, show, every_frame=waits) if panel is None else None
         try:
-            for frame_result in islice(pipeline, frames):
-                summary.add(frame_result)
-                if output is not None:
-                    output.write(frame_result.to_json())
-                view.update(frame_result.finished_ns)
+            with nullcontext() if panel is None else panel(status):
+                for frame_result in islice(pipeline, config.live.frames):
+                    summary.add(frame_result)
+                    outputs.publish(frame_result)
+                    if lines is not None:
+                        lines.update(frame_result.finished_ns)
         finally:
             if summary.rate.frames:
                 show(f"{summary.totals()}{_skipped(pipeline)}")
     return 0
 
 
-class _View:
+class _Lines:
     """Shows every frame of a source that waits for us, and twice a second one of a source that does not."""
 
     def __init__(self, summary: RunSummary, show: Callable[[str], None], *, every_frame: bool) -> None:

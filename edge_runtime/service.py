@@ -6,10 +6,13 @@ watchdog run out, and systemd restarts the service.
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from edge_runtime.config import Config
 from edge_runtime.notify import Notifier
+from edge_runtime.outputs.select import Outputs
+from edge_runtime.outputs.status import StatusSource
 from edge_runtime.pipeline import RunSettings, open_pipeline
 from edge_runtime.summary import RunSummary
 
@@ -18,12 +21,12 @@ class _Terminated(BaseException):
     """SIGTERM came; raised where the main thread stands, as KeyboardInterrupt is."""
 
 
-def run(settings: RunSettings, *, log_seconds: int, log: Callable[[str], None]) -> int:
+def run(settings: RunSettings, config: Config, *, log: Callable[[str], None]) -> int:
     """Run until SIGTERM or the end of the source.
 
     Args:
         settings: What to run on what.
-        log_seconds: Time between lines in the log.
+        config: How often to log, and where the results go.
         log: Takes each line for the log.
 
     Returns:
@@ -35,7 +38,7 @@ def run(settings: RunSettings, *, log_seconds: int, log: Callable[[str], None]) 
     notifier = Notifier()
     try:
         with _raising_on_sigterm():
-            _serve(settings, notifier, log_seconds, log)
+            _serve(settings, config, notifier, log)
     except _Terminated:
         log("ending on SIGTERM")
     finally:
@@ -43,19 +46,25 @@ def run(settings: RunSettings, *, log_seconds: int, log: Callable[[str], None]) 
     return 0
 
 
-def _serve(settings: RunSettings, notifier: Notifier, log_seconds: int, log: Callable[[str], None]) -> None:
-    with open_pipeline(settings) as pipeline:
+def _serve(settings: RunSettings, config: Config, notifier: Notifier, log: Callable[[str], None]) -> None:
+    interval_ns = config.service.log_seconds * 10**9
+    with ExitStack() as stack:
+        pipeline = stack.enter_context(open_pipeline(settings))
         summary = RunSummary(frozenset((pipeline.card.labels or {}).values()))
+        status = StatusSource(pipeline.network.path.name, summary)
+        outputs = Outputs(status, unattended=True, complete=False, announce=log)
+        stack.enter_context(outputs).open(config)
         due_ns = 0
         for frame_result in pipeline:
             summary.add(frame_result)
+            outputs.publish(frame_result)
             if summary.rate.frames == 1:
                 log(f"ready with {pipeline.network.path}")
                 notifier.ready(summary.line())
-                due_ns = frame_result.finished_ns + log_seconds * 10**9
+                due_ns = frame_result.finished_ns + interval_ns
             notifier.alive()
             if frame_result.finished_ns >= due_ns:
-                due_ns += log_seconds * 10**9
+                due_ns += interval_ns
                 log(summary.totals())
                 notifier.status(summary.line())
 

@@ -1,16 +1,52 @@
 """One run in figures and words: what the live view and the service's log say about it."""
 
+import threading
+import time
+from dataclasses import dataclass
 from typing import Any
 
-from edge_runtime.metrics import FrameRate, LatencyWindow, peak_rss_mib, rss_mib
+from edge_runtime.metrics import FrameRate, LatencySummary, LatencyWindow, peak_rss_mib, rss_mib
 from edge_runtime.pipeline import FrameResult
 from edge_runtime.postprocess.base import Result
 
 SHOWN_OBJECTS = 3
 
 
+@dataclass(frozen=True)
+class RunSnapshot:
+    """A run at one moment.
+
+    Attributes:
+        frames: Finished so far.
+        invalid: Those of them whose outputs held NaN or infinity.
+        fps: Over the last few frames.
+        latency: Of the last few frames.
+        latency_total_s: Of all frames, added up.
+        last: The newest result; None before the first.
+        uptime_s: Since the run began.
+    """
+
+    frames: int
+    invalid: int
+    fps: float
+    latency: LatencySummary
+    latency_total_s: float
+    last: FrameResult | None
+    uptime_s: float
+
+    @property
+    def dropped(self) -> int:
+        """Frames of the source that were overtaken by newer ones."""
+        return self.last.dropped if self.last else 0
+
+    @property
+    def silence_s(self) -> float:
+        """Since the newest result, or since the run began."""
+        return (time.monotonic_ns() - self.last.finished_ns) / 1e9 if self.last else self.uptime_s
+
+
 class RunSummary:
-    """Counts what a run does.
+    """Counts what a run does; ``add`` and ``snapshot`` may be called from different threads.
 
     Attributes:
         rate: Frames a second.
@@ -29,6 +65,9 @@ class RunSummary:
         self.latency = LatencyWindow()
         self.last: FrameResult | None = None
         self._class_names = class_names
+        self._lock = threading.Lock()
+        self._started_ns = time.monotonic_ns()
+        self._latency_total_ms = 0.0
         self._invalid = 0
         self._labelled = 0
         self._comparable = True
@@ -36,14 +75,29 @@ class RunSummary:
 
     def add(self, frame_result: FrameResult) -> None:
         """Count one finished frame."""
-        self.rate.add(frame_result.finished_ns)
-        self.latency.add(frame_result.latency_ms)
-        self.last = frame_result
-        self._invalid += not frame_result.result.valid
+        with self._lock:
+            self.rate.add(frame_result.finished_ns)
+            self.latency.add(frame_result.latency_ms)
+            self._latency_total_ms += frame_result.latency_ms
+            self._invalid += not frame_result.result.valid
+            self.last = frame_result
         if frame_result.frame.label is not None:
             self._labelled += 1
             self._comparable &= frame_result.frame.label in self._class_names
             self._correct += best_label(frame_result.result) == frame_result.frame.label
+
+    def snapshot(self) -> RunSnapshot:
+        """The run as it stands."""
+        with self._lock:
+            return RunSnapshot(
+                frames=self.rate.frames,
+                invalid=self._invalid,
+                fps=self.rate.recent_fps,
+                latency=self.latency.summary(),
+                latency_total_s=self._latency_total_ms / 1e3,
+                last=self.last,
+                uptime_s=(time.monotonic_ns() - self._started_ns) / 1e9,
+            )
 
     def line(self) -> str:
         """The newest frame and the pace, in one line."""
@@ -77,6 +131,12 @@ def best_label(result: Result) -> str | None:
     """The most probable class of a classification; None for any other result."""
     labels = result.to_json().get("labels")
     return str(labels[0]["label"]) if labels else None
+
+
+def best_found(result: Result) -> list[dict[str, Any]]:
+    """Labels or detections with ``label`` and ``score``, best first; empty for any other result."""
+    document = result.to_json()
+    return list(document.get("labels") or document.get("detections") or [])
 
 
 def describe(result: Result) -> str:

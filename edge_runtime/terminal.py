@@ -65,7 +65,7 @@ def panel(status: Status) -> Panel:
     stalled = status.run.last is not None and silence_s > STALLED_S
     state = Text(f"no result for {silence_s:.0f} s", "bold red") if stalled else Text("running", "green")
     return Panel(
-        Group(_results(status), Text(), _figures(status)),
+        Group(_results(status), Text(), _figures(status), _troubles(status)),
         title=Text(f"pi-infer · {status.model}", "bold"),
         subtitle=Text.assemble(state, " · Ctrl-C ends"),
         title_align="left",
@@ -111,14 +111,14 @@ def _figures(status: Status) -> Table:
         table.add_row(
             *(Text.assemble((f"{name} ", "dim"), value) for name, value in figures[start : start + 4])
         )
-    return _with_troubles(table, status)
-
-
-def _with_troubles(table: Table, status: Status) -> Table:
-    troubles = list(status.throttled or ())
-    troubles += [f"{state.name} fails" for state in status.outputs if state.failing]
-    troubles += [f"{status.run.invalid} frames with NaN outputs"] if status.run.invalid else []
-    table.add_row(*([Text("no trouble", "dim")] if not troubles else []))
-    if troubles:
-        table.add_row(Text(", ".join(troubles), "yellow"))
     return table
+
+
+def _troubles(status: Status) -> Text:
+    """On one line, what holds now before what was."""
+    found = [f"{state.name} fails" for state in status.outputs if state.failing]
+    found += status.throttled or ()
+    if status.run.invalid:
+        found.append(f"{status.run.invalid} frames with NaN outputs")
+    style = "yellow" if found else "dim"
+    return Text(", ".join(found) or "no trouble", style, no_wrap=True, overflow="ellipsis")

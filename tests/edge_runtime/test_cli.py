@@ -229,4 +229,4 @@ def test_a_run_loads_nothing_of_the_workstation(
     )  # fmt: skip
     loaded = set(json.loads(modules.read_text()))
     assert {"numpy", "onnxruntime", "cv2"} <= loaded
-    assert not loaded & {"onnx", "export", "torch", "matplotlib", "scipy", "rich"}
+    assert not loaded & {"onnx", "export", "torch", "matplotlib", "scipy", "rich", "paho", "socketserver"}

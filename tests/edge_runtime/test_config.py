@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from edge_runtime.config import (
-    SETTINGS,
-    Config,
-    LiveConfig,
-    ModelConfig,
-    ServiceConfig,
-    Setting,
-    SourceConfig,
-)
+from edge_runtime.config import SETTINGS, Config, LiveConfig, ModelConfig, ServiceConfig, SourceConfig
 from edge_runtime.config_file import read_config, to_toml
 from edge_runtime.config_flags import add_flags, effective
+from edge_runtime.config_option import Setting
+from edge_runtime.config_outputs import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
 from edge_runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,7 +82,7 @@ def test_locations_that_are_no_file_names_stay_as_they_are(
     file: Callable[[str], Path], location: str
 ) -> None:
     assert read_config(file(f'[source]\nlocation = "{location}"\n')).source.location == location
-    assert read_config(file('[live]\njsonl = "-"\n')).live.jsonl == "-"
+    assert read_config(file('[jsonl]\npath = "-"\n')).jsonl.path == "-"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +91,7 @@ def test_locations_that_are_no_file_names_stay_as_they_are(
         ("[model]\n\ntreads = 3", 3, ("unknown key 'treads' in [model]", "did you mean 'threads'?")),
         ("[model]\nxyzzy = 3", 2, ("unknown key 'xyzzy'", "known are path, input, threads")),
         ("[modle]\nthreads = 3", 1, ("unknown section 'modle'", "did you mean 'model'?")),
-        ("[zzz]", 1, ("unknown section 'zzz'", "known are source, model, live, service")),
+        ("[zzz]", 1, ("unknown section 'zzz'", "known are source, ", "jsonl, web, mqtt, prometheus")),
         ("[live]\nthreads = 3", 2, ("threads does not belong in [live]", "[model]")),
         ("# x\nthreads = 3", 2, ("threads must stand below [model]",)),
         ("model = 3", 1, ("model is a section", "[model]")),
@@ -122,6 +116,20 @@ def test_locations_that_are_no_file_names_stay_as_they_are(
         ("[source]\ncamera = 1979-05-27", 2, ("whole number",)),
         ("[model]\nthreads.x = 1", 2, ("whole number",)),
         (f"[model]\nthreads = '{'x' * 500}'", 2, ("...",)),
+        ("[web]\naddress = '8080'", 2, ("address in [web] must be HOST:PORT", "[::1]:8080", "not '8080'")),
+        ("[web]\naddress = 'a b:1'", 2, ("must be HOST:PORT",)),
+        ("[web]\naddress = '0.0.0.0:99999'", 2, ("from 1 to 65535",)),
+        ("[web]\naddress = '[fe80::1'", 2, ("must be HOST:PORT",)),
+        ("[web]\nfps = 0", 2, ("from 1 to 60",)),
+        ("[mqtt]\nbroker = 'mqtt://x'", 2, ("must be HOST or HOST:PORT",)),
+        ("[mqtt]\ntopic = 'a/#'", 2, ("must be a topic",)),
+        ("[mqtt]\ntopic = '/a'", 2, ("must be a topic",)),
+        ("[mqtt]\nname = 'living room'", 2, ("letters, digits, - and _",)),
+        ("[mqtt]\nqos = 3", 2, ("from 0 to 2",)),
+        ("[mqtt]\nseconds = nan", 2, ("a number from 0.05",)),
+        ("[mqtt]\nbrocker = 'x'", 2, ("did you mean 'broker'?",)),
+        ("[prometheus]\nseconds = 0.5", 2, ("a number from 1",)),
+        ("[jsonl]\nrotate_mib = 0", 2, ("from 1 to",)),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place_and_what_would_be_right(
@@ -188,6 +196,8 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, kind: str) -> No
         (("--camera", "--source", "demo"), ("--camera", "--source")),
         (("--camera", "64"), ("--camera", "0 to 63")),
         (("--log-seconds", "nan"), ("--log-seconds",)),
+        (("--web", "localhost"), ("--web must be HOST:PORT", "'localhost'")),
+        (("--mqtt-seconds", "inf"), ("--mqtt-seconds",)),
     ],
 )
 def test_a_wrong_flag_is_one_line(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
@@ -209,6 +219,39 @@ TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_siz
 FILES = TEXT.map(lambda text: Path("/") / text)
 
 
+ADDRESSES = st.sampled_from(["127.0.0.1:8080", "[::1]:80", "pi.local:65535", "0.0.0.0:1"])
+OPTIONAL_FILES = st.none() | FILES
+OUTPUTS = {
+    "jsonl": st.builds(
+        JsonlConfig,
+        path=st.none() | st.just("-") | FILES.map(str),
+        rotate_mib=st.none() | st.integers(1, 1_000_000),
+        keep=st.integers(1, 999),
+    ),
+    "web": st.builds(
+        WebConfig,
+        address=st.none() | ADDRESSES,
+        token_file=OPTIONAL_FILES,
+        fps=st.integers(1, 60),
+        bench=OPTIONAL_FILES,
+    ),
+    "mqtt": st.builds(
+        MqttConfig,
+        broker=st.none() | ADDRESSES | st.just("broker"),
+        user=st.none() | TEXT,
+        password_file=OPTIONAL_FILES,
+        tls=st.booleans(),
+        ca_file=OPTIONAL_FILES,
+        topic=st.sampled_from(["pi-infer", "home/cellar"]),
+        name=st.none() | st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
+        qos=st.integers(0, 2),
+        seconds=st.floats(0.05, 86_400),
+        home_assistant=st.booleans(),
+    ),
+    "prometheus": st.builds(PrometheusConfig, textfile=OPTIONAL_FILES, seconds=st.floats(1, 86_400)),
+}
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> Config:
     source = draw(st.builds(SourceConfig, every_frame=st.booleans()))
@@ -221,8 +264,9 @@ def configs(draw: st.DrawFn) -> Config:
     return Config(
         source=source,
         model=draw(st.builds(ModelConfig, path=st.none() | FILES, input=st.none() | FILES, threads=threads)),
-        live=draw(st.builds(LiveConfig, frames=st.none() | st.integers(1), jsonl=st.none() | FILES.map(str))),
+        live=draw(st.builds(LiveConfig, frames=st.none() | st.integers(1), plain=st.booleans())),
         service=draw(st.builds(ServiceConfig, log_seconds=st.integers(1, 86_400))),
+        **draw(st.fixed_dictionaries(OUTPUTS)),
     )
 
 
@@ -299,7 +343,10 @@ def test_live_runs_on_the_settings_of_a_file(
     flags: tuple[object, ...],
 ) -> None:
     model = make_network()
-    file(f'[source]\nlocation = "demo"\n[model]\npath = "{model}"\n[live]\nframes = 2\njsonl = "out.jsonl"\n')
+    file(
+        f'[source]\nlocation = "demo"\n[model]\npath = "{model}"\n[live]\nframes = 2\n'
+        '[jsonl]\npath = "out.jsonl"\n'
+    )
     done = pi_infer(*flags)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
