@@ -39,6 +39,17 @@ def ratio(text: str) -> float:
     return value
 
 
+def percent(text: str) -> float:
+    """An argument type: a number from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return value
+
+
 def method_names(text: str) -> tuple[str, ...]:
     """An argument type: ``auto``, or names of methods with commas between them."""
     from export.methods import AUTO, NAMES  # noqa: PLC0415  loads numpy

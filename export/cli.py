@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from edge_runtime import __version__
 from edge_runtime.errors import InputError, PiInferError, TargetUnmetError
 from edge_runtime.files import require_writable
-from export.arguments import method_names, positive, ratio, size, whole
+from export.arguments import method_names, percent, positive, ratio, size, whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,6 +29,7 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 WIDTH_WITHOUT_TERMINAL = 160
 SHOWN_SKIPPED = 5
+SANE_DROP_PERCENT = 10.0  # a network that has lost more is a wreck, whatever its speed
 
 Handler = Callable[[argparse.Namespace], None]
 
@@ -112,7 +113,17 @@ def _add_reduce(commands: "Subparsers") -> None:
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="calibration images")
     parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
     parser.add_argument(
-        "--speedup", type=ratio, required=True, metavar="X", help="multiply-adds before over after"
+        "--speedup",
+        type=ratio,
+        metavar="X",
+        help="multiply-adds before over after (default: as much as --max-drop allows)",
+    )
+    parser.add_argument(
+        "--max-drop",
+        type=percent,
+        metavar="PCT",
+        help="lose at most PCT points of agreement with the original on held-out calibration images "
+        f"(default: 1 without --speedup, {SANE_DROP_PERCENT:g} with it)",
     )
     parser.add_argument(
         "--methods",
@@ -155,6 +166,7 @@ def _reduce(arguments: argparse.Namespace) -> None:
         images=arguments.images,
         output=arguments.output,
         speedup=arguments.speedup,
+        max_drop_percent=_max_drop(arguments),
         max_images=arguments.max_images,
         methods=arguments.methods,
         rule=arguments.ranks,
@@ -177,9 +189,16 @@ def _reduce(arguments: argparse.Namespace) -> None:
     _show(reduction_table(delivery.reduction, str(delivery.path)))
     if not delivery.reduction.reached:
         raise TargetUnmetError(
-            f"a speed-up of {arguments.speedup:g} is out of reach; the best found, "
-            f"{delivery.reduction.speedup:.2f}, is in {delivery.path}"
+            f"a speed-up of {arguments.speedup:g} is out of reach with at most {_max_drop(arguments):g} % of "
+            f"agreement lost; the best found, {delivery.reduction.speedup:.2f}, is in {delivery.path}"
         )
+
+
+def _max_drop(arguments: argparse.Namespace) -> float:
+    """What may be lost: little where that alone sets the end, no wreck where a speed-up is asked for."""
+    if arguments.max_drop is not None:
+        return float(arguments.max_drop)
+    return 1.0 if arguments.speedup is None else SANE_DROP_PERCENT
 
 
 def _add_evaluate(commands: "Subparsers") -> None:

@@ -10,18 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_runtime.errors import InputError, ModelRefusedError
-from edge_runtime.postprocess.boxes import iou
 from edge_runtime.postprocess.candidates import EVALUATION, Thresholds
 from edge_runtime.postprocess.detections import Detections, make_detector
 from edge_runtime.preprocess import Placement, Tensor
-from export.average_precision import average_precision, match
+from export.agreement import agreement_percent
+from export.average_precision import average_precision
 from export.box_labels import BoxFolder, TrueBoxes, find_box_folder
 from export.contestants import Contestant, Feed, class_indices
 from export.images import DecodedImage, ImageFolder, ImageReader
 from export.padding import SquarePadding
 from export.progress import Progress, silent
 
-AGREEMENT_IOU = 0.5
 _BEST_ONLY = replace(EVALUATION, max_detections=1)
 
 
@@ -137,13 +136,6 @@ def right_class_percent(found: Sequence[Detections], expected: Sequence[int]) ->
     return 100.0 * right / len(expected)
 
 
-def agreement_percent(found: Sequence[Detections], first: Sequence[Detections]) -> float:
-    """F1 score of detections against another detector's; 100 where neither finds anything at all."""
-    common = sum(_common(own, other) for own, other in zip(found, first, strict=True))
-    total = sum(len(detections) for detections in (*found, *first))
-    return 100.0 * 2 * common / total if total else 100.0
-
-
 class _Run:
     """What one detector found, image by image.
 
@@ -198,10 +190,3 @@ def _true_boxes(folder: BoxFolder, image: DecodedImage, contestant: Contestant) 
             f"but the model card of {contestant.network.path} ends at {max(labels)}"
         )
     return truth
-
-
-def _common(found: Detections, wanted: Detections) -> int:
-    """How many of ``found`` have a partner of the same class in ``wanted``."""
-    overlaps = iou(found.boxes, wanted.boxes)
-    overlaps[found.classes[:, None] != wanted.classes[None, :]] = 0
-    return int(match(overlaps, AGREEMENT_IOU).sum())

@@ -1,13 +1,16 @@
 """The passes over the calibration images: their work is counted and their progress shown."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
-from export.activations import Activations, ActivationStream, KeptTensors
+from export.activations import Activation, Activations, ActivationStream, KeptTensors
 from export.methods.base import LayerData
 from export.network import Layer, ReducibleNetwork
 from export.progress import Progress
-from export.samples import Sampler
+from export.samples import Sampler, is_held_out
+
+JUDGED_IMAGES = 200
 
 
 class Passes:
@@ -23,14 +26,16 @@ class Passes:
         self.threads = threads
         self._inputs = inputs
         self._sampler = sampler
+        self._folder = folder
         self._progress = progress
+        self._finished_macs = 0
         self._original = ActivationStream(inputs, folder / "original", threads)
         self._reduced = ActivationStream(inputs, folder / "reduced", threads)
 
     @property
     def image_macs(self) -> int:
         """Multiply-adds run so far for each image."""
-        return self._original.image_macs + self._reduced.image_macs
+        return self._finished_macs + self._original.image_macs + self._reduced.image_macs
 
     def record(
         self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool
@@ -46,6 +51,18 @@ class Passes:
         self._original.close()
         activations = self._advance(self._reduced, network, layers, task)
         return self._sampler.gather(layers, activations, with_pairs=with_pairs)
+
+    def start_again(self) -> None:
+        """Begin the pass over the reduced network anew: another choice is to be fitted."""
+        self._finished_macs += self._reduced.image_macs
+        self._reduced.close()
+        self._reduced = ActivationStream(self._inputs, self._folder / "reduced", self.threads)
+
+    def held_out_inputs(self) -> list[Activation]:
+        """The network's inputs that no fit uses, as many as serve to compare outputs."""
+        kept = (value for values in self._inputs.read() for value in values.values())
+        held_out = (value for index, value in enumerate(kept) if is_held_out(index))
+        return list(islice(held_out, JUDGED_IMAGES))
 
     def _advance(
         self, stream: ActivationStream, network: ReducibleNetwork, layers: Sequence[Layer], task: str

@@ -2,15 +2,17 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
 
-from edge_runtime.errors import ModelRefusedError
-from edge_runtime.session import open_bytes
+from edge_runtime.errors import ModelRefusedError, TargetUnmetError
+from edge_runtime.model_card import ModelCard
 from export.activations import Activation, keep_inputs
+from export.agreement import Judge
+from export.choose import choose
 from export.graph import depths
 from export.load import check
 from export.methods import all_methods
@@ -21,9 +23,10 @@ from export.network import Layer, ReducibleNetwork, describe
 from export.offers import collect_offers
 from export.passes import Passes
 from export.progress import Progress
-from export.ranks import RULES, Chosen
+from export.ranks import Chosen, Offer
 from export.rewrite import replace_layer
 from export.samples import Sampler
+from export.search import Attempt, furthest
 from export.shortcut import shortcut_of
 
 
@@ -71,7 +74,8 @@ class Reduction:
         image_passes: Work of all passes over the images, in passes through the original network.
         seconds: Time taken.
         speedup: Multiply-adds of the original over those of the reduced network.
-        reached: Whether the asked speed-up was reached.
+        agreement_percent: With the original, on calibration images that no fit has used; None if not judged.
+        reached: Whether the asked speed-up was reached within the allowed loss.
     """
 
     model: onnx.ModelProto
@@ -80,6 +84,7 @@ class Reduction:
     image_passes: float
     seconds: float
     speedup: float
+    agreement_percent: float | None
     reached: bool
 
     @property
@@ -100,7 +105,10 @@ class ReduceOptions:
     """What is wanted.
 
     Attributes:
-        speedup: Multiply-adds of the whole network before over after, at least 1.
+        speedup: Multiply-adds of the whole network before over after, at least 1; None for the most that
+            ``max_drop_percent`` allows.
+        max_drop_percent: Agreement with the original that may be lost on held-out calibration images.
+        card: Tells how to compare outputs; agreement is not judged without one.
         methods: How layers may be reduced.
         rule: How ranks are chosen: a key of ``ranks.RULES``.
         nonlinear: Whether fits match the response after its activation.
@@ -109,7 +117,9 @@ class ReduceOptions:
         threads: Threads for the passes over the images.
     """
 
-    speedup: float = 2.0
+    speedup: float | None = 2.0
+    max_drop_percent: float = 100.0
+    card: ModelCard | None = None
     methods: tuple[Method, ...] = field(default_factory=all_methods)
     rule: str = "error"
     nonlinear: bool = True
@@ -132,6 +142,7 @@ def reduce_network(
     Raises:
         InputError: Too few images, or images that do not differ.
         ModelRefusedError: No layer can be reduced, or the network computes NaN or infinite values.
+        TargetUnmetError: Every reduction loses more than ``options.max_drop_percent``.
     """
     started = time.monotonic()
     if not network.reducible:
@@ -142,34 +153,60 @@ def reduce_network(
         for layer in network.reducible:
             sampler.require_enough(layer)
         passes = Passes(inputs, sampler, Path(folder), options.threads, progress)
-        choice = _choose(network, options, passes)
-        fitted, replacements = _replace_layers(network, choice, options, passes)
-    reduced = _without_unread_channels(fitted, network, replacements)
-    check(reduced.model, "the reduced network")
-    open_bytes(reduced.model.SerializeToString(), options.threads)
-    costs = _Costs.of(fitted, reduced)
-    reports = tuple(_report(layer, replacements.get(layer.name), costs) for layer in network.layers)
-    after = sum(report.macs_after for report in reports)
+        offers = collect_offers(network, options.methods, passes)
+        if not any(offer.candidates for offer in offers):
+            raise ModelRefusedError("no layer of this network gets cheaper by the methods asked for")
+        judge = options.card and Judge(options.card, network.model, passes.held_out_inputs(), options.threads)
+
+        def attempt(speedup: float) -> Attempt[_Reduced]:
+            choice = options.choice or _choose(network, offers, speedup, options.rule)
+            reduced = _reduce(network, choice, options, passes)
+            loss = 100.0 - judge(reduced.network.model) if judge else 0.0
+            return Attempt(reduced, network.macs / reduced.macs, loss)
+
+        found = furthest(attempt, options.speedup, options.max_drop_percent)
+    if found is None:
+        raise TargetUnmetError(
+            f"no reduction keeps {100 - options.max_drop_percent:g} % agreement with the original on "
+            "held-out images; allow more with --max-drop"
+        )
+    check(found.result.network.model, "the reduced network")
     return Reduction(
-        model=reduced.model,
-        layers=reports,
+        model=found.result.network.model,
+        layers=found.result.reports,
         images=inputs.count,
         image_passes=passes.image_macs / network.macs,
         seconds=time.monotonic() - started,
-        speedup=network.macs / after,
-        reached=after <= network.macs / options.speedup,
+        speedup=found.speedup,
+        agreement_percent=100.0 - found.loss_percent if judge else None,
+        reached=options.speedup is None or found.speedup >= options.speedup,
     )
 
 
-def _choose(network: ReducibleNetwork, options: ReduceOptions, passes: Passes) -> Chosen:
+@dataclass(frozen=True)
+class _Reduced:
+    """A reduced network, and what became of each layer of the original."""
+
+    network: ReducibleNetwork
+    reports: tuple[LayerReport, ...]
+
+    @property
+    def macs(self) -> int:
+        return sum(report.macs_after for report in self.reports)
+
+
+def _choose(network: ReducibleNetwork, offers: Sequence[Offer], speedup: float, rule: str) -> Chosen:
     """A candidate for each layer that changes."""
-    offers = collect_offers(network, options.methods, passes)
-    if not any(offer.candidates for offer in offers):
-        raise ModelRefusedError("no layer of this network gets cheaper by the methods asked for")
-    if options.choice is not None:
-        return options.choice
     fixed = network.macs - sum(offer.layer.macs for offer in offers)
-    return RULES[options.rule](offers, network.macs / options.speedup - fixed)
+    return choose(rule, offers, network.layers, network.macs / speedup - fixed)
+
+
+def _reduce(network: ReducibleNetwork, choice: Chosen, options: ReduceOptions, passes: Passes) -> _Reduced:
+    fitted, replacements = _replace_layers(network, choice, options, passes)
+    reduced = _without_unread_channels(fitted, network, replacements)
+    costs = _Costs.of(fitted, reduced)
+    reports = tuple(_report(layer, replacements.get(layer.name), costs) for layer in network.layers)
+    return _Reduced(reduced, reports)
 
 
 def _replace_layers(
@@ -184,6 +221,7 @@ def _replace_layers(
     depth = depths(network.model, {layer.output: shortcut_of(network, layer) for layer in layers})
     replacements: dict[str, Replacement] = {}
     current = network
+    passes.start_again()
     for level in sorted(set(depth.values())):
         together = [layer for layer in layers if depth[layer.output] == level]
         task = f"fitting layer {len(replacements) + 1} of {len(layers)}"

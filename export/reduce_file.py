@@ -37,7 +37,8 @@ class ReduceRequest:
         model: The network to reduce.
         images: A folder of calibration images.
         output: The file to write.
-        speedup: Multiply-adds before over after, over the whole network.
+        speedup: Multiply-adds before over after, over the whole network; None for as many as may be.
+        max_drop_percent: Agreement with the original that may be lost.
         max_images: At most so many images are used, evenly over the classes.
         methods: Names of the methods on offer.
         rule: How ranks are chosen: ``energy`` or ``error``.
@@ -49,7 +50,8 @@ class ReduceRequest:
     model: Path
     images: Path
     output: Path
-    speedup: float
+    speedup: float | None
+    max_drop_percent: float
     max_images: int
     methods: tuple[str, ...] = AUTO
     rule: str = "error"
@@ -90,6 +92,8 @@ def reduce_file(request: ReduceRequest, progress: Progress) -> Delivery:
     reader = ImageReader(folder.files)
     options = ReduceOptions(
         speedup=request.speedup,
+        max_drop_percent=request.max_drop_percent,
+        card=card,
         methods=methods_named(request.methods),
         rule=request.rule,
         seed=request.seed,
@@ -154,6 +158,8 @@ def _provenance(request: ReduceRequest, card: ModelCard, reduction: Reduction) -
         "source": request.model.name,
         "source_sha256": hashlib.sha256(request.model.read_bytes()).hexdigest(),
         "speedup": request.speedup,
+        "max_drop_percent": request.max_drop_percent,
+        "agreement_percent": reduction.agreement_percent,
         "methods": list(request.methods),
         "ranks": request.rule,
         "seed": request.seed,

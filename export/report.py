@@ -48,6 +48,7 @@ def reduction_document(reduction: Reduction, provenance: Mapping[str, Any]) -> d
         "macs_ratio": reduction.speedup,
         "cost_unit": "macs",
         "cost_ratio": reduction.speedup,
+        "agreement_percent": reduction.agreement_percent,
         "params_ratio": reduction.parameters_ratio,
         "storage_ratio": reduction.storage_ratio,
         "reached": reduction.reached,

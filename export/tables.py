@@ -61,10 +61,16 @@ def reduction_table(reduction: Reduction, title: str) -> Table:
         )
     table.caption = (
         f"{reduction.speedup:.2f} times fewer multiply-adds, {reduction.parameters_ratio:.2f} times fewer "
-        f"weights, {reduction.images} images, {reduction.seconds:.0f} s"
+        f"weights, {_agreement(reduction)}{reduction.images} images, {reduction.seconds:.0f} s"
     )
     table.caption_justify = "left"
     return table
+
+
+def _agreement(reduction: Reduction) -> str:
+    if reduction.agreement_percent is None:
+        return ""
+    return f"{reduction.agreement_percent:.1f} % agreement on held-out images, "
 
 
 def evaluation_table(evaluation: Evaluation | DetectorEvaluation) -> Table:

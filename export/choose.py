@@ -1,0 +1,52 @@
+"""Choosing by a rule, and spending what narrowed layers save in the layer before them.
+
+A rule adds up the costs of single layers, but a layer that reads fewer channels also saves filters of its
+source. What that is worth is known once the source's own choice is: so the rule is asked again with a budget
+that much larger, as long as the whole then stays within the budget.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from export.methods.input_channels import InputChannels
+from export.network import Layer
+from export.ranks import RULES, Chosen, Offer
+
+ROUNDS = 4
+
+
+def choose(rule: str, offers: Sequence[Offer], layers: Iterable[Layer], budget: float) -> Chosen:
+    """Candidates by layer name whose whole cost is at most ``budget``, where that is possible.
+
+    Args:
+        rule: A key of ``ranks.RULES``.
+        offers: What the reducible layers may become.
+        layers: All layers of the network.
+        budget: Multiply-adds for the layers in ``offers``.
+    """
+    by_output = {layer.output: layer for layer in layers}
+    chosen = RULES[rule](offers, budget)
+    for _ in range(ROUNDS):
+        more = RULES[rule](offers, budget + saved_before(chosen, by_output))
+        if _cost(offers, more) - saved_before(more, by_output) > budget:
+            break
+        chosen = more
+    return chosen
+
+
+def saved_before(chosen: Chosen, by_output: dict[str, Layer]) -> float:
+    """Multiply-adds that narrowed layers save in their sources; none is counted in a source of factors."""
+    saved = 0.0
+    for reader in by_output.values():
+        candidate = chosen.get(reader.name)
+        if candidate is None or candidate.method != InputChannels.name:
+            continue
+        source = by_output[reader.source]
+        before = chosen.get(source.name)
+        if before is None or before.method == InputChannels.name:
+            macs = source.macs if before is None else before.macs
+            saved += macs * (1 - candidate.ranks[0] / reader.in_channels)
+    return saved
+
+
+def _cost(offers: Sequence[Offer], chosen: Chosen) -> float:
+    return sum((chosen.get(offer.layer.name) or offer.layer).macs for offer in offers)
