@@ -1,0 +1,24 @@
+"""Reduces a small network in a process of its own and prints the SHA-256 of the result.
+
+Usage: python reduce_and_hash.py SEED
+"""
+
+import hashlib
+import sys
+
+from export.network import describe
+from export.progress import silent
+from export.reduce import ReduceOptions, reduce_network
+from tests.attacks.networks import network
+from tests.export.small_networks import images_for
+
+
+def main(seed: int) -> str:
+    found = describe(network(), None, "it")
+    options = ReduceOptions(speedup=2.0, seed=seed)
+    reduction = reduce_network(found, iter(images_for(found, 12)), options, silent)
+    return hashlib.sha256(reduction.model.SerializeToString()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(main(int(sys.argv[1])))
