@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.benchmark_statistics import FramesJob
+from edge_runtime.config import SourceConfig
 from edge_runtime.errors import InputError, PiInferError
 from edge_runtime.frames.select import open_source
+from edge_runtime.model_card import InputSpec
 from edge_runtime.preprocess import Image
 from edge_runtime.session import open_network
 
@@ -20,17 +22,17 @@ MOST_FRAMES = 64
 MOST_BYTES = 64 << 20
 
 
-def collect(location: str, size: tuple[int, int]) -> list[Image]:
+def collect(location: str, spec: InputSpec) -> list[Image]:
     """The first frames of a source: at most 64, and at most 64 MiB of them, but at least one.
 
     Args:
         location: As ``--source`` takes it.
-        size: Height and width of the network's input, for sources that can deliver any size.
+        spec: The network's input, for sources that can deliver any size.
 
     Raises:
         InputError: It cannot be read or holds no frame.
     """
-    source = open_source(location, size=size, every_frame=True)
+    source = open_source(SourceConfig(location=location, every_frame=True), spec)
     images: list[Image] = []
     held = 0
     try:
@@ -53,8 +55,8 @@ def main(job: str) -> int:
     wanted = FramesJob(**json.loads(job))
     override = None if wanted.card is None else Path(wanted.card)
     try:
-        size = open_network(Path(wanted.model), threads=1).card(override).input.size
-        np.savez(wanted.target, *collect(wanted.source, size))
+        spec = open_network(Path(wanted.model), threads=1).card(override).input
+        np.savez(wanted.target, *collect(wanted.source, spec))
     except PiInferError as error:
         json.dump({"error": str(error)}, sys.stdout)
         return error.exit_code

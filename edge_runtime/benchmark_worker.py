@@ -22,7 +22,7 @@ import numpy.random  # loaded on first use otherwise, and its memory would count
 from edge_runtime.benchmark_statistics import Job, Round
 from edge_runtime.board import read_processor_times
 from edge_runtime.errors import ModelRefusedError, PiInferError
-from edge_runtime.frames.base import Frame
+from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.golden import golden_frame, require_fit
 from edge_runtime.metrics import peak_rss_mib
 from edge_runtime.model_card import METADATA_KEY, ModelCard
@@ -42,6 +42,7 @@ class EndlessSource:
     """Frames held in memory, over and over."""
 
     live = False
+    limit_s = FRAME_LIMIT_S
 
     def __init__(self, images: Sequence[Image]) -> None:
         self._images = images

@@ -52,6 +52,10 @@ class Holder:
     name: str
     device: str
 
+    def complaint(self) -> str:
+        """What is wrong and what to do, for whoever wants the camera."""
+        return f"{self.device} is held by {self.name} (process {self.pid}); end it: 'kill {self.pid}'"
+
 
 def find_cameras(root: Path = ROOT) -> Cameras:
     """The cameras of the machine whose file system begins at ``root``."""

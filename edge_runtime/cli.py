@@ -87,7 +87,7 @@ def _parser() -> _Parser:
 
 
 def _add_live(parser: _Parser) -> None:
-    add_flags(parser, ("source", "model", "live", *OUTPUT_SECTIONS))
+    add_flags(parser, ("source", "picamera", "model", "live", *OUTPUT_SECTIONS))
     parser.set_defaults(handler=_live)
 
 
@@ -117,7 +117,7 @@ def _add_service(subparsers: "Subparsers") -> None:
         help="run under systemd",
         description="Run under systemd: ready at the first result, a watchdog ping per result.",
     )
-    add_flags(parser, ("source", "model", "service", *OUTPUT_SECTIONS))
+    add_flags(parser, ("source", "picamera", "model", "service", *OUTPUT_SECTIONS))
     parser.set_defaults(handler=_service)
 
 
@@ -263,12 +263,11 @@ def _run_settings(config: Config) -> "RunSettings":
     from edge_runtime.pipeline import RunSettings  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
     return RunSettings(
-        camera=config.source.camera,
-        source=config.source.location,
         model=config.model.path,
+        source=config.source,
+        picamera=config.picamera,
         card=config.model.input,
         threads=config.model.threads,
-        every_frame=config.source.every_frame,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from edge_runtime.config_option import Option, Setting
 from edge_runtime.config_outputs import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
+from edge_runtime.config_picamera import PicameraConfig
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,16 @@ class SourceConfig:
     every_frame: Annotated[bool, Option("--every-frame", "play a video frame by frame, dropping none")] = (
         False
     )
+    reconnects: Annotated[
+        int,
+        Option(
+            "--reconnects",
+            "times to try to reopen a stream that stopped (default: 5)",
+            "N",
+            low=0,
+            high=1_000_000,
+        ),
+    ] = 5
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ class Config:
     """All settings; one attribute per section of the file."""
 
     source: SourceConfig = SourceConfig()
+    picamera: PicameraConfig = PicameraConfig()
     model: ModelConfig = ModelConfig()
     live: LiveConfig = LiveConfig()
     service: ServiceConfig = ServiceConfig()

@@ -13,6 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from edge_runtime import demo_model
+from edge_runtime.config import SourceConfig
+from edge_runtime.config_picamera import PicameraConfig
 from edge_runtime.errors import InputError
 from edge_runtime.frames.base import Frame, FrameSource
 from edge_runtime.frames.newest import Newest
@@ -33,19 +35,17 @@ class RunSettings:
 
     Attributes:
         model: The network; None for the demo's own.
-        source: ``demo``, a picture, a folder, a video, a URL or a device.
-        camera: Number of the Pi's camera, instead of ``source``.
+        source: Where the frames come from.
+        picamera: How to set up the Pi's camera, if they come from there.
         card: A model card instead of the network's own.
         threads: Threads of one inference; all processors if None.
-        every_frame: Play a video file frame by frame instead of at its own rate.
     """
 
     model: Path | None = None
-    source: str | None = None
-    camera: int | None = None
+    source: SourceConfig = SourceConfig()
+    picamera: PicameraConfig = PicameraConfig()
     card: Path | None = None
     threads: int | None = None
-    every_frame: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,9 +193,7 @@ def open_pipeline(settings: RunSettings) -> Pipeline:
     """
     network = open_network(_model(settings), settings.threads)
     card = network.card(settings.card)
-    source = open_source(
-        settings.source, camera=settings.camera, size=card.input.size, every_frame=settings.every_frame
-    )
+    source = open_source(settings.source, card.input, settings.picamera)
     try:
         return Pipeline(source, network, card)
     except BaseException:
@@ -206,6 +204,6 @@ def open_pipeline(settings: RunSettings) -> Pipeline:
 def _model(settings: RunSettings) -> Path:
     if settings.model is not None:
         return settings.model
-    if settings.source != "demo":
+    if settings.source.location != "demo":
         raise InputError("no network to run: give one with --model (only '--source demo' brings its own)")
     return demo_model.path()

@@ -77,6 +77,7 @@ def oldest_frame_ms() -> float:
 
 class _FastSource:
     live = True
+    limit_s = 1.0
 
     def __init__(self) -> None:
         self._closed = False

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from edge_runtime.preprocess import Image
 
+FRAME_LIMIT_S = 10.0
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -31,9 +33,15 @@ class FrameSource(Protocol):
 
     A ``live`` source goes on whether or not anybody looks: the pipeline reads it on a thread of its own and
     keeps the newest frame only. Any other source waits, and each of its frames is processed.
+
+    Attributes:
+        live: Which of the two it is.
+        limit_s: How long a live source may go without a frame before it counts as hung; sources that notice
+            by themselves do so earlier.
     """
 
     live: bool
+    limit_s: float
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames until the source ends.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
-from edge_runtime.frames.base import Frame
+from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.frames.characters import LABELS, draw_character
 from edge_runtime.preprocess import Image
 
@@ -62,6 +62,7 @@ class DemoSource:
     """
 
     live = True
+    limit_s = FRAME_LIMIT_S
 
     def __init__(self, size: tuple[int, int] = (240, 320), rate_hz: float = 30.0, seed: int = 0) -> None:
         """Describe the camera.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_runtime.errors import InputError
-from edge_runtime.frames.base import Frame
+from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.image_file import EXTENSIONS, is_image_name, read_image
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ class FolderSource:
     """
 
     live = False
+    limit_s = FRAME_LIMIT_S
 
     def __init__(self, path: Path) -> None:
         """List the pictures.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from edge_runtime.errors import CameraError
 from edge_runtime.frames.base import Frame, FrameSource
 
-FRAME_LIMIT_S = 10.0
 JOIN_LIMIT_S = 6.0
 
 
@@ -17,15 +16,14 @@ class Newest:
     of the source is raised again in the reader.
     """
 
-    def __init__(self, source: FrameSource, *, limit_s: float = FRAME_LIMIT_S) -> None:
+    def __init__(self, source: FrameSource) -> None:
         """Start reading.
 
         Args:
             source: The live source; closed by ``close``.
-            limit_s: How long to wait for a frame before giving the source up.
         """
         self._source = source
-        self._limit_s = limit_s
+        self._limit_s = source.limit_s
         self._changed = threading.Condition()
         self._slot: Frame | None = None
         self._ended = False

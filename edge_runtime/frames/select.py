@@ -1,46 +1,42 @@
-"""From what the user typed to the source of frames that reads it."""
+"""From what the user asked for to the source of frames that reads it."""
 
 from pathlib import Path
 
+from edge_runtime.config import SourceConfig
+from edge_runtime.config_picamera import PicameraConfig
 from edge_runtime.errors import InputError
 from edge_runtime.frames.base import FrameSource
+from edge_runtime.model_card import InputSpec
 
 
-def open_source(
-    location: str | None,
-    *,
-    camera: int | None = None,
-    size: tuple[int, int],
-    every_frame: bool = False,
-) -> FrameSource:
+def open_source(config: SourceConfig, spec: InputSpec, picamera: PicameraConfig | None = None) -> FrameSource:
     """Open the one source that is asked for.
 
     Args:
-        location: ``demo``, a picture, a folder, a video, a URL or a device; not used with ``camera``.
-        camera: Number of the Pi's camera.
-        size: Height and width of the network's input, for sources that can deliver any size.
-        every_frame: Play a video file frame by frame.
+        config: Which camera or location.
+        spec: The network's input, for sources that can deliver any size.
+        picamera: How to set up the Pi's camera.
 
     Raises:
         InputError: It is missing or cannot be read.
         CameraError: The camera cannot be opened.
     """
-    if camera is not None:
+    if config.camera is not None:
         from edge_runtime.frames.picamera import PicameraSource  # noqa: PLC0415  one source per run: load that one
 
-        return PicameraSource(camera, size=size)
-    if location is None:
+        return PicameraSource(config.camera, spec=spec, config=picamera)
+    if config.location is None:
         raise InputError(
             "nothing to run on: give --camera, or --source with a video, a folder, a URL or demo"
         )
-    if location == "demo":
+    if config.location == "demo":
         from edge_runtime.frames.demo import DemoSource  # noqa: PLC0415
 
-        return DemoSource(size)
-    return _open_location(location, every_frame=every_frame)
+        return DemoSource(spec.size)
+    return _open_location(config.location, config)
 
 
-def _open_location(location: str, *, every_frame: bool) -> FrameSource:
+def _open_location(location: str, config: SourceConfig) -> FrameSource:
     from edge_runtime.frames.folder import FolderSource  # noqa: PLC0415
     from edge_runtime.frames.opencv import OpenCVSource  # noqa: PLC0415
     from edge_runtime.image_file import is_image_name  # noqa: PLC0415
@@ -50,7 +46,7 @@ def _open_location(location: str, *, every_frame: bool) -> FrameSource:
         _require_readable(path)
         if path.is_dir() or is_image_name(path):
             return FolderSource(path)
-    return OpenCVSource(location, every_frame=every_frame)
+    return OpenCVSource(location, every_frame=config.every_frame, reconnects=config.reconnects)
 
 
 def _require_readable(path: Path) -> None:

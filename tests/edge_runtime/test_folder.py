@@ -3,9 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.config import SourceConfig
 from edge_runtime.errors import InputError
 from edge_runtime.frames.folder import FolderSource
 from edge_runtime.frames.select import open_source
+from edge_runtime.model_card import InputSpec
+
+SPEC = InputSpec((8, 8))
 
 
 def test_each_readable_picture_comes_once_in_order_and_the_broken_one_is_named(
@@ -26,7 +30,7 @@ def test_each_readable_picture_comes_once_in_order_and_the_broken_one_is_named(
 
 
 def test_one_picture_is_a_source_of_one_frame_without_a_label(pictures: Path) -> None:
-    frames = list(open_source(str(pictures / "circle" / "1.png"), size=(8, 8)))
+    frames = list(open_source(SourceConfig(location=str(pictures / "circle" / "1.png")), SPEC))
     assert [(frame.name, frame.label) for frame in frames] == [("1.png", None)]
 
 
@@ -54,4 +58,4 @@ def test_a_folder_of_only_broken_pictures_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["missing", "missing.png"])
 def test_a_missing_source_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="No such file"):
-        open_source(str(tmp_path / name), size=(8, 8))
+        open_source(SourceConfig(location=str(tmp_path / name)), SPEC)

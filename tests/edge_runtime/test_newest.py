@@ -16,8 +16,11 @@ class Source:
 
     live = True
 
-    def __init__(self, burst: int, *, error: Exception | None = None, hang: bool = False) -> None:
+    def __init__(
+        self, burst: int, *, error: Exception | None = None, hang: bool = False, limit_s: float = 10
+    ) -> None:
         self._burst = burst
+        self.limit_s = limit_s
         self._error = error
         self._hang = hang
         self.delivered = threading.Event()
@@ -60,8 +63,8 @@ def test_an_exception_of_the_source_reaches_the_reader_after_the_last_frame() ->
 
 
 def test_a_source_that_hangs_is_given_up() -> None:
-    source = Source(1, hang=True)
-    newest = Newest(source, limit_s=0.05)
+    source = Source(1, hang=True, limit_s=0.05)
+    newest = Newest(source)
     frames = iter(newest)
     assert next(frames).sequence == 0
     with pytest.raises(CameraError, match=r"no frame came for 0\.05 s"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.config import SourceConfig
 from edge_runtime.errors import InputError
 from edge_runtime.frames.base import Frame
 from edge_runtime.model_card import InputSpec, ModelCard
@@ -19,6 +20,7 @@ class Frames:
 
     def __init__(self, sequences: list[int], *, live: bool = False) -> None:
         self.live = live
+        self.limit_s = 10.0
         self.closed = 0
         self.drained = threading.Event()
         self._sequences = sequences
@@ -103,13 +105,15 @@ def test_more_labels_than_scores_are_refused_in_one_line(make_network: MakeNetwo
 
 def test_settings_without_a_network_need_the_demo(pictures: Path) -> None:
     with pytest.raises(InputError, match="--model"):
-        open_pipeline(RunSettings(source=str(pictures)))
+        open_pipeline(RunSettings(source=SourceConfig(location=str(pictures))))
 
 
 def test_another_card_may_be_given(make_network: MakeNetwork, pictures: Path, tmp_path: Path) -> None:
     model = make_network()
     card = tmp_path / "other.json"
     card.write_text('{"input": {"size": [24, 32]}, "task": "raw"}')
-    with open_pipeline(RunSettings(model=model, source=str(pictures), card=card)) as running:
+    with open_pipeline(
+        RunSettings(model=model, source=SourceConfig(location=str(pictures)), card=card)
+    ) as running:
         document = next(iter(running)).to_json()
     assert document["outputs"][0]["values"] == pytest.approx([0.1, 0.7, 0.2])
