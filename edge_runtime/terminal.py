@@ -1,4 +1,7 @@
-"""The run in one steady panel of a terminal. The only module that imports rich (the extra ``tty``)."""
+"""The run in one steady panel of a terminal.
+
+The only module that imports rich (the extra ``tty``), which takes 5.4 MiB.
+"""
 
 import logging
 import sys

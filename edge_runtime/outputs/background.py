@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class Background:
         self._skipped = 0
         self._changed = threading.Condition()
         self._closing = threading.Event()
+        self._deadline_s = 0.0
         # A daemon: an output that hangs for ever must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name=f"output-{name}", daemon=True)
         self._thread.start()
@@ -91,12 +93,18 @@ class Background:
             self._waiting.append(kept)
             self._changed.notify()
 
-    def close(self) -> None:
-        """Deliver what waits, unless the output fails, and close it; waits at most five seconds."""
+    def end(self) -> None:
+        """Begin to close, without waiting: deliver what waits, unless the output fails, and close it."""
         with self._changed:
-            self._closing.set()
-            self._changed.notify()
-        self._thread.join(JOIN_LIMIT_S)
+            if not self._closing.is_set():
+                self._deadline_s = time.monotonic() + JOIN_LIMIT_S
+                self._closing.set()
+                self._changed.notify()
+
+    def close(self) -> None:
+        """End, and wait for it; at most five seconds after the end began."""
+        self.end()
+        self._thread.join(max(0.0, self._deadline_s - time.monotonic()))
 
     def _work(self) -> None:
         while (frame_result := self._take()) is not None:

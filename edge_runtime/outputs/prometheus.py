@@ -1,6 +1,6 @@
 """Figures in Prometheus' text format, version 0.0.4, and the file of them that node-exporter picks up.
 
-Written by hand: prometheus_client would take 14 MiB of memory to say the same.
+Written by hand in 0.2 MiB: prometheus_client would take 8 to say the same.
 """
 
 import math

@@ -1,6 +1,7 @@
 """From the settings to the outputs: the same for the live command and the service."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -56,8 +57,12 @@ class Outputs:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        while self._outputs:
-            self._outputs.pop().close()
+        for output in self._outputs:
+            if isinstance(output, Background):
+                output.end()  # all at once, so that those that hang take no longer than one
+        with ExitStack() as stack:
+            for output in self._outputs:
+                stack.callback(output.close)
 
     def open(self, config: Config) -> None:
         """Open what the settings name.

@@ -158,3 +158,23 @@ def test_frames_are_apart_by_the_interval_and_the_last_is_not_lost() -> None:
         background.publish(finished(number))
     background.close()
     assert sink.numbers == [0, 4]
+
+
+def test_a_hanging_output_is_left_behind_after_a_time_that_begins_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge_runtime.outputs.background.JOIN_LIMIT_S", 0.2)
+    sinks = [Sink() for _ in range(20)]
+    outputs = [Background("test", sink.open) for sink in sinks]
+    for sink, output in zip(sinks, outputs, strict=True):
+        sink.free.clear()
+        output.publish(finished())
+        assert sink.entered.wait(LIMIT_S)
+    started = time.monotonic()
+    for output in outputs:
+        output.end()
+    for output in outputs:
+        output.close()
+    assert time.monotonic() - started < 20 * 0.2
+    for sink in sinks:
+        sink.free.set()
