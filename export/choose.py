@@ -1,8 +1,8 @@
 """Choosing by a rule, and spending what narrowed layers save in the layer before them.
 
 A rule adds up the costs of single layers, but a layer that reads fewer channels also saves filters of its
-source. What that is worth is known once the source's own choice is: so the rule is asked again with a budget
-that much larger, as long as the whole then stays within the budget.
+source. What that is worth is known once the source's own choice is: so the rule is asked again with larger
+budgets, for the largest whose choice, savings counted, stays within the true one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from export.methods.input_channels import InputChannels
 from export.network import Layer
 from export.ranks import RULES, Chosen, Offer
 
-ROUNDS = 4
+BISECTIONS = 10
 
 
 def choose(rule: str, offers: Sequence[Offer], layers: Iterable[Layer], budget: float) -> Chosen:
@@ -25,11 +25,14 @@ def choose(rule: str, offers: Sequence[Offer], layers: Iterable[Layer], budget: 
     """
     by_output = {layer.output: layer for layer in layers}
     chosen = RULES[rule](offers, budget)
-    for _ in range(ROUNDS):
-        more = RULES[rule](offers, budget + saved_before(chosen, by_output))
-        if _cost(offers, more) - saved_before(more, by_output) > budget:
-            break
-        chosen = more
+    low, high = 0.0, 2.0 * saved_before(chosen, by_output)
+    for _ in range(BISECTIONS if high else 0):
+        middle = (low + high) / 2
+        more = RULES[rule](offers, budget + middle)
+        if _cost(offers, more) - saved_before(more, by_output) <= budget:
+            chosen, low = more, middle
+        else:
+            high = middle
     return chosen
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from export.choose import choose, saved_before
 from export.methods.base import Candidate
@@ -56,6 +56,7 @@ def true_cost(chosen: dict[str, Candidate]) -> float:
 
 
 @pytest.mark.parametrize("rule", RULES)
+@settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 999), share=st.floats(0.2, 0.9))
 def test_budget_holds_and_more_of_it_is_used(rule: str, seed: int, share: float) -> None:
     found = offers(np.random.default_rng(seed).uniform(0.001, 0.06, (3, 2)))
@@ -81,9 +82,6 @@ def test_savings_are_spent_where_they_help() -> None:
     budget = WHOLE - LAYERS[1].macs * 0.9
     plain = RULES["error"](found, budget)
     chosen = choose("error", found, LAYERS, budget)
-    error = {
-        name: sum(c.relative_error for c in each.values())
-        for name, each in (("plain", plain), ("spent", chosen))
-    }
-    assert error["spent"] <= error["plain"]
-    assert true_cost(plain) <= true_cost(chosen) <= budget
+    before, after = (sum(c.relative_error for c in each.values()) for each in (plain, chosen))
+    assert after < 0.8 * before
+    assert true_cost(plain) < true_cost(chosen) <= budget
