@@ -1,12 +1,13 @@
 # make demo    reduce the demo's network, compare both, benchmark both: one table at the end
 # make test    all checks and tests
+# make table   what each method loses on the trained networks, at several speed-ups (hours)
 # Everything is installed into .venv, once; PYTHON=python3.12 chooses another interpreter.
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint train-demo clean
+.PHONY: demo test lint table train-demo clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.export
@@ -20,6 +21,9 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+table: $(VENV)/.dev
+	@$(RUN) tests/benchmarks/method_table.py
 
 train-demo: $(VENV)/.train
 	$(RUN) -m export.train_demo
