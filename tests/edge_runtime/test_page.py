@@ -108,7 +108,7 @@ def test_everything_is_shown_and_nothing_sticks_out(
     browser.open(run.url, width=width, height=height, phone=phone)
     browser.wait_for(SHOWN)
     figures = text(browser, "#figures")
-    for shown in ("Frames a second", "12.5 ms", "20 ms", "72 °C", "Throttled\nyes"):
+    for shown in ("Frames/s", "12.5 ms", "20 ms", "72 °C", "Throttled\nyes"):
         assert shown in figures
     assert text(browser, "#model") == "reduced.onnx"
     assert text(browser, "#found li").startswith("Käse & <b>Brot</b>")  # as text, not as markup
