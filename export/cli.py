@@ -130,7 +130,7 @@ def _add_reduce(commands: "Subparsers") -> None:
         type=method_names,
         default="auto",
         metavar="auto|NAME,...",
-        help="ways a layer may be reduced (default: auto, the best of channel, spatial and combined)",
+        help="ways a layer may be reduced, by name (default: auto, the ones that make it faster)",
     )
     parser.add_argument(
         "--ranks",
