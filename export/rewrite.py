@@ -23,7 +23,7 @@ def replace_layer(model: onnx.ModelProto, layer: Layer, replacement: Replacement
     result.CopyFrom(model)
     node = producers(result)[layer.output]
     place = next(i for i, other in enumerate(result.graph.node) if other.output == node.output)
-    chain = _chain(result, layer, replacement)
+    chain = _chain(result, layer, replacement, _automatic_padding(node))
     rest = list(result.graph.node)
     del result.graph.node[:]
     result.graph.node.extend([*rest[:place], *chain, *rest[place + 1 :]])
@@ -31,7 +31,14 @@ def replace_layer(model: onnx.ModelProto, layer: Layer, replacement: Replacement
     return result
 
 
-def _chain(model: onnx.ModelProto, layer: Layer, replacement: Replacement) -> list[onnx.NodeProto]:
+def _automatic_padding(node: onnx.NodeProto) -> dict[str, Any]:
+    """The layer's ``auto_pad`` where pads depend on the image's size; it acts on each axis by itself."""
+    return {a.name: a.s for a in node.attribute if a.name == "auto_pad" and a.s.startswith(b"SAME")}
+
+
+def _chain(
+    model: onnx.ModelProto, layer: Layer, replacement: Replacement, padding: dict[str, Any]
+) -> list[onnx.NodeProto]:
     taken = _names(model)
     nodes = []
     source = layer.input
@@ -44,7 +51,8 @@ def _chain(model: onnx.ModelProto, layer: Layer, replacement: Replacement) -> li
             nodes.append(helper.make_node("Gemm", inputs, [target], name=name, transB=1))
         else:
             inputs = [source, *_weights(model, convolution, name)]
-            nodes.append(helper.make_node("Conv", inputs, [target], name=name, **_attributes(convolution)))
+            fields = _attributes(convolution) | (padding or {"pads": convolution.pads})
+            nodes.append(helper.make_node("Conv", inputs, [target], name=name, **fields))
         source = target
     return nodes
 
@@ -68,7 +76,6 @@ def _attributes(convolution: Convolution) -> dict[str, Any]:
     return {
         "kernel_shape": convolution.weights.shape[2:],
         "strides": convolution.stride,
-        "pads": convolution.pads,
         "dilations": convolution.dilation,
         "group": convolution.group,
     }

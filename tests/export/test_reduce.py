@@ -327,6 +327,18 @@ def test_free_size_still_takes_any_size() -> None:
     )
 
 
+@pytest.mark.parametrize("method", FACTORS, ids=lambda method: method.name)
+def test_automatic_padding_takes_any_size(method: Method) -> None:
+    """At full rank, so that the outputs can be compared at a size that the fit has not seen."""
+    weights = {"w": np.random.default_rng(0).normal(size=(4, 3, 3, 4)).astype(np.float32)}
+    node = helper.make_node("Conv", ["image", "w"], ["scores"], "only", auto_pad="SAME_UPPER", strides=[2, 3])
+    model = model_of([node], weights, ["N", 3, "h", "w"], list("ndhw"))
+    found = describe(model, (16, 16), "it")
+    reduction = at_full_rank(found, images_for(found, 30), method)
+    for size in ((16, 16), (17, 18), (9, 11)):
+        assert_equal_outputs(model, reduction.model, images_for(describe(model, size, "it"), 2))
+
+
 def test_batch_norm_is_folded_and_reduced(tmp_path: Path) -> None:
     model = network()
     arrays = {

@@ -18,6 +18,7 @@ from tests.export.small_networks import (
     convolution,
     geometries,
     images_for,
+    random_images,
     residual,
     with_branch,
 )
@@ -63,6 +64,24 @@ def test_any_convolution(geometry: Geometry, seed: int) -> None:
     result = assert_same_function(convolution(geometry, seed).model, "only")
     assert names_of(result.graph.node) == ["only/channel_1", "only/channel_2"]
     assert {"w", "b"}.isdisjoint(names_of(result.graph.initializer))
+
+
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+def test_automatic_padding_fits_images_of_every_size(mode: str) -> None:
+    """With a stride the pads depend on the size, so they must not be those of the size it was read for."""
+    found = convolution(Geometry(3, 5, (4, 3), (2, 3), (0, 0, 0, 0), size=(11, 11)))
+    model = found.model
+    node = model.graph.node[0]
+    kept = [attribute for attribute in node.attribute if attribute.name != "pads"]
+    del node.attribute[:]
+    node.attribute.extend([*kept, helper.make_attribute("auto_pad", mode)])
+    for dim, name in zip(model.graph.input[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
+        dim.dim_param = name
+    (layer,) = describe(model, (11, 11), "it").layers
+    result = replace_layer(model, layer, in_two(found, layer))
+    onnx.checker.check_model(result, full_check=True)
+    for size in ((11, 11), (12, 13), (14, 10)):
+        assert_equal_outputs(model, result, random_images(2, (3, *size)), tolerance=1e-5)
 
 
 def described_in_full() -> onnx.ModelProto:
