@@ -43,7 +43,7 @@ def read_proto(path: Path) -> onnx.ModelProto:
     """
     require_model_file(path)
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load(path, "protobuf", load_external_data=False)  # whatever its name ends in
     except DecodeError as error:
         raise InputError(f"{path} is not an ONNX file, or is cut short") from error
     if not model.graph.node:

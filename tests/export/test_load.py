@@ -180,3 +180,11 @@ def test_file_without_a_network(tmp_path: Path) -> None:
     (tmp_path / "card.onnx").write_text('{"input": {}}')
     with pytest.raises(InputError, match="not an ONNX file"):
         load_model(tmp_path / "card.onnx")
+
+
+@pytest.mark.parametrize("ending", ["json", "txt", "textproto", "onnxtxt", "onnx"])
+def test_text_is_no_network_whatever_its_name_ends_in(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"card.{ending}"
+    path.write_text('{"task": "classify", "input": {"size": [30, 30]}}')
+    with pytest.raises(InputError, match="not an ONNX file"):
+        load_model(path)
