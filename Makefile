@@ -14,7 +14,7 @@ demo: $(VENV)/.export
 	@$(RUN) -m export.demo
 
 test: lint
-	$(RUN) -m pytest -q
+	OPENBLAS_NUM_THREADS=1 $(RUN) -m pytest -q
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
