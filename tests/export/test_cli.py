@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,3 +216,15 @@ def test_unexpected_error_is_one_line_with_code_1(folder: Path, monkeypatch: pyt
 def test_unlabelled_images_do_for_reducing(folder: Path) -> None:
     good_images(folder / "images", count=3)
     assert reduce(folder)["images"] == 27
+
+
+@pytest.mark.parametrize("missing", ["onnx", "rich"])
+def test_the_pi_alone_lacks_what_the_exporter_needs(missing: str, folder: Path) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from export.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "inspect", str(folder / "model.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(
+        r"pi-export: error: pi-export needs \w+: pip install 'pi-infer.export.'\n", done.stderr
+    )
