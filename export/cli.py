@@ -309,8 +309,9 @@ def _warn_of_skipped(skipped: Sequence[Path]) -> None:
 def _report(error: Exception) -> int:
     if isinstance(error, OSError):
         error = InputError(f"{error.filename or 'reading or writing'}: {error.strerror or error}")
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in ("onnx", "rich"):
-        error = InputError(f"pi-export needs {error.name}: pip install 'pi-infer[export]'")
+    missing = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if missing in ("onnx", "rich"):
+        error = InputError(f"pi-export needs {missing}: pip install 'pi-infer[export]'")
     if isinstance(error, MemoryError):
         error = PiInferError("there is not enough memory; use fewer images or a smaller input")
     known = isinstance(error, PiInferError)
