@@ -160,7 +160,7 @@ def reduce_network(
 
         def attempt(speedup: float) -> Attempt[_Reduced]:
             choice = options.choice or _choose(network, offers, speedup, options.rule)
-            reduced = _reduce(network, choice, options, passes)
+            reduced = _reduce(network, choice, offers, options, passes)
             loss = 100.0 - judge(reduced.network.model) if judge else 0.0
             return Attempt(reduced, network.macs / reduced.macs, loss)
 
@@ -201,11 +201,21 @@ def _choose(network: ReducibleNetwork, offers: Sequence[Offer], speedup: float, 
     return choose(rule, offers, network.layers, network.macs / speedup - fixed)
 
 
-def _reduce(network: ReducibleNetwork, choice: Chosen, options: ReduceOptions, passes: Passes) -> _Reduced:
+def _reduce(
+    network: ReducibleNetwork,
+    choice: Chosen,
+    offers: Sequence[Offer],
+    options: ReduceOptions,
+    passes: Passes,
+) -> _Reduced:
     fitted, replacements = _replace_layers(network, choice, options, passes)
     reduced = _without_unread_channels(fitted, network, replacements)
     costs = _Costs.of(fitted, reduced)
-    reports = tuple(_report(layer, replacements.get(layer.name), costs) for layer in network.layers)
+    offered = {offer.layer.name for offer in offers if offer.candidates}
+    reports = tuple(
+        _report(layer, replacements.get(layer.name), costs, offered=layer.name in offered)
+        for layer in network.layers
+    )
     return _Reduced(reduced, reports)
 
 
@@ -273,7 +283,7 @@ class _Costs:
         )
 
 
-def _report(layer: Layer, replacement: Replacement | None, costs: _Costs) -> LayerReport:
+def _report(layer: Layer, replacement: Replacement | None, costs: _Costs, *, offered: bool) -> LayerReport:
     candidate = replacement.candidate if replacement else None
     macs, parameters = costs.after(layer, candidate)
     sparse = candidate.sparse_bytes if candidate else None
@@ -289,11 +299,11 @@ def _report(layer: Layer, replacement: Replacement | None, costs: _Costs) -> Lay
         parameters_after=parameters,
         storage_bytes_after=4 * parameters if sparse is None else sparse,
         relative_error=replacement.relative_error if replacement else None,
-        reason=None if replacement else layer.reason or _why_not(layer, parameters),
+        reason=None if replacement else layer.reason or _why_not(layer, parameters, offered=offered),
     )
 
 
-def _why_not(layer: Layer, parameters: int) -> str:
+def _why_not(layer: Layer, parameters: int, *, offered: bool) -> str:
     if parameters < layer.parameters:
         return "narrowed: only what the next layer reads is left"
-    return "not worth reducing at this speed-up"
+    return "not worth reducing at this speed-up" if offered else "no cheaper by the methods asked for"
