@@ -10,12 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import edge_runtime  # noqa: F401  before any test imports cv2: it sets OpenCV up
 
 PROJECT = Path(__file__).resolve().parents[1]
 TESTS = ("test", "conf")  # how the names of tests and their fixtures begin
 ASSETS = PROJECT.parent / "shared" / "assets"
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("pi-infer", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pi-infer")
 
 
 @pytest.fixture(scope="session")

@@ -115,4 +115,4 @@ def test_the_task_of_the_card_chooses_the_postprocessor() -> None:
     assert isinstance(make(ModelCard(SPEC)), Classifier)
     assert isinstance(make(ModelCard(SPEC, task="raw")), Raw)
     detector = make(ModelCard(SPEC, task="detect", labels={0: "cat"}, decoder={"kind": "yolov5"}))
-    assert "detections" in detector([np.zeros((1, 1, 6), np.float32)], PLACEMENT, (8, 8)).to_json()
+    assert "detections" in detector([np.zeros((1, 100, 6), np.float32)], PLACEMENT, (8, 8)).to_json()
