@@ -1,8 +1,8 @@
 """What every source of frames looks like to the pipeline."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge_runtime.preprocess import Image
 
@@ -55,3 +55,14 @@ class FrameSource(Protocol):
     def close(self) -> None:
         """Give back whatever is held; safe to call twice and from another thread."""
         ...
+
+
+@runtime_checkable
+class SparingSource(Protocol):
+    """A live source that spares itself the costly part of frames that nobody will use.
+
+    Attributes:
+        wanted: Asked once for each frame; where it says no, the frame is numbered but not handed out.
+    """
+
+    wanted: Callable[[], bool]

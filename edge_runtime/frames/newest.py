@@ -1,12 +1,16 @@
 """Newest frame wins: a live source read on a thread of its own, into a slot of one."""
 
+import contextlib
+import os
 import threading
 from collections.abc import Iterator
 
 from edge_runtime.errors import CameraError
-from edge_runtime.frames.base import Frame, FrameSource
+from edge_runtime.frames.base import Frame, FrameSource, SparingSource
+from edge_runtime.frames.demand import Demand
 
 JOIN_LIMIT_S = 6.0
+NICENESS = 5
 
 
 class Newest:
@@ -28,6 +32,9 @@ class Newest:
         self._slot: Frame | None = None
         self._ended = False
         self._error: Exception | None = None
+        self._demand = Demand()
+        if isinstance(source, SparingSource):
+            source.wanted = self._wanted
         # A daemon: a driver that hangs for ever in a read must not keep the process from ending.
         self._thread = threading.Thread(target=self._capture, name="capture", daemon=True)
         self._thread.start()
@@ -51,6 +58,7 @@ class Newest:
         self._thread.join(JOIN_LIMIT_S)
 
     def _capture(self) -> None:
+        _give_way()
         try:
             for frame in self._source:
                 if not self._put(frame):
@@ -61,6 +69,10 @@ class Newest:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+
+    def _wanted(self) -> bool:
+        with self._changed:
+            return self._demand.wants()
 
     def _put(self, frame: Frame) -> bool:
         """Place the newest frame; False once nobody will read it."""
@@ -73,9 +85,20 @@ class Newest:
 
     def _take(self) -> Frame | None:
         with self._changed:
+            self._demand.comes()
             if not self._changed.wait_for(lambda: self._slot is not None or self._ended, self._limit_s):
                 raise CameraError(f"no frame came for {self._limit_s:g} s: the source hangs")
             frame, self._slot = self._slot, None
+            self._demand.takes()
         if frame is None and self._error is not None:
             raise self._error
         return frame
+
+
+def _give_way() -> None:
+    """Have this thread use the moments in which the network's threads wait for each other.
+
+    They share the work in equal parts, so that one that is held up by a frame holds up all.
+    """
+    with contextlib.suppress(OSError):  # then it only costs some speed
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -61,6 +61,7 @@ class OpenCVSource:
         self._is_device = location.startswith("/dev/")
         self._reconnects = reconnects
         self._first_delay_s = first_delay_s
+        self.wanted: Callable[[], bool] = lambda: True
         self._closed = threading.Event()
         self._reading = threading.Lock()
         self._capture = _open(location, device=self._is_device)
@@ -79,18 +80,20 @@ class OpenCVSource:
             InputError: A file without a single readable frame.
             CameraError: The stream or the camera stopped, and did not come back.
         """
-        sequence = 0
+        sequence = readable = 0
         start_ns = 0
-        while (image := self._read() if self._is_film else self._read_patiently()) is not None:
+        while self._grab() if self._is_film else self._grab_patiently():
             wait_s = self._interval_s * sequence - (time.monotonic_ns() - start_ns) / 1e9
             if wait_s > 0 and self._closed.wait(wait_s):
                 return
             now_ns = time.monotonic_ns()
             start_ns = start_ns or now_ns
-            yield Frame(image, sequence, now_ns)
+            if self.wanted() and (image := self._retrieve()) is not None:
+                readable += 1
+                yield Frame(image, sequence, now_ns)
             sequence += 1
         if not self._closed.is_set():
-            self._check_end(sequence)
+            self._check_end(sequence if readable else 0)
 
     def close(self) -> None:
         """End the iteration and release the video, waiting for a read in progress."""
@@ -98,29 +101,33 @@ class OpenCVSource:
         with self._reading:
             self._capture.release()
 
-    def _read(self) -> Image | None:
+    def _grab(self) -> bool:
+        """Have the next frame ready; False at the end and once the source is closed."""
         with self._reading:
-            if self._closed.is_set():
-                return None
-            done, image = self._capture.read()
+            return not self._closed.is_set() and self._capture.grab()
+
+    def _retrieve(self) -> Image | None:
+        """Convert it, and with many USB cameras decompress it: the costly part."""
+        with self._reading:
+            done, image = self._capture.retrieve()
         return image if done else None  # type: ignore[return-value]
 
-    def _read_patiently(self) -> Image | None:
-        """The next frame, from a connection made anew if need be; None once the source is closed."""
-        image = self._read()
-        if image is not None or self._closed.is_set():
-            return image
+    def _grab_patiently(self) -> bool:
+        """Likewise, from a connection made anew if need be."""
+        if self._grab():
+            return True
+        if self._closed.is_set():
+            return False
         log.warning("%s stopped delivering frames; trying to open it again", self._location)
         for attempt in range(self._reconnects):
             if self._closed.wait(min(self._first_delay_s * 2 ** min(attempt, 32), LONGEST_DELAY_S)):
-                return None
+                return False
             self._reopen()
-            image = self._read()
-            if image is not None:
+            if self._grab():
                 log.warning("%s delivers frames again", self._location)
-                return image
+                return True
         if self._closed.is_set():
-            return None
+            return False
         raise CameraError(self._complaint())
 
     def _reopen(self) -> None:

@@ -1,5 +1,7 @@
+import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -82,3 +84,43 @@ def test_close_ends_the_thread_and_a_waiting_reader() -> None:
     closer.join()
     newest.close()
     assert capture_threads() == []
+
+
+class SparingCamera(Source):
+    """A hundred frames, 5 ms apart, of which it hands out the wanted ones."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.wanted: Callable[[], bool] = lambda: True
+        self.converted = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        for sequence in range(100):
+            time.sleep(0.005)
+            if self.wanted():
+                self.converted += 1
+                yield Frame(IMAGE, sequence, sequence)
+
+
+def test_a_camera_may_spare_the_frames_a_slow_reader_will_never_see() -> None:
+    source = SparingCamera()
+    newest = Newest(source)
+    taken = []
+    for frame in newest:
+        taken.append(frame.sequence)
+        time.sleep(0.05)
+    newest.close()
+    assert len(taken) >= 2
+    assert len(taken) <= source.converted < 100
+
+
+def test_reading_gives_way_to_the_network() -> None:
+    source = Source(0, hang=True)
+    newest = Newest(source)
+    (thread,) = capture_threads()
+    assert thread.native_id is not None
+    deadline = time.monotonic() + 10
+    while os.getpriority(os.PRIO_PROCESS, thread.native_id) <= os.getpriority(os.PRIO_PROCESS, 0):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    newest.close()

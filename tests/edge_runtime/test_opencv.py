@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import http.server
 import logging
@@ -50,8 +51,9 @@ class NetworkCamera(Quiet):
         for number in range(10):
             picture = np.full((48, 64, 3), 20 * number, np.uint8)
             data = cv2.imencode(".jpg", picture)[1].tobytes()
-            self.wfile.write(b"--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(data))
-            self.wfile.write(data + b"\r\n")
+            head = b"--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(data)
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(head + data + b"\r\n")
 
 
 @pytest.fixture
