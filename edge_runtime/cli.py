@@ -11,9 +11,10 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
+from edge_runtime.command_line import CommandParser
 from edge_runtime.config import Config
 from edge_runtime.config_flags import add_flags, effective
 from edge_runtime.config_outputs import OUTPUT_SECTIONS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from edge_runtime.pipeline import RunSettings
     from edge_runtime.report import BenchReport
 
-    Subparsers = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  argparse gives it no public name
+    Subparsers = argparse._SubParsersAction[CommandParser]  # noqa: SLF001  argparse gives it no public name
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -59,19 +60,8 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-class _Parser(argparse.ArgumentParser):
-    """Takes flags in full only, and reports bad usage in one line, like every other error."""
-
-    def __init__(self, **settings: Any) -> None:
-        # A flag of the main command that begins like one of a subcommand would make the latter ambiguous.
-        super().__init__(allow_abbrev=False, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"pi-infer: error: {message} (see {self.prog} --help)\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="pi-infer",
         description="Run a network on live frames; without a command, show its results.",
     )
@@ -86,7 +76,7 @@ def _parser() -> _Parser:
     return parser
 
 
-def _add_live(parser: _Parser) -> None:
+def _add_live(parser: CommandParser) -> None:
     add_flags(parser, ("source", "picamera", "model", "live", *OUTPUT_SECTIONS))
     parser.set_defaults(handler=_live)
 

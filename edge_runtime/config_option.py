@@ -87,8 +87,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like a wrong one; None if none is."""
+    found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a wrong name: the closest right one, or all of them."""
     known = list(known)
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    close = closest(name, known)
+    return f"did you mean {close!r}?" if close else f"known are {', '.join(known)}"

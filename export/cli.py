@@ -11,9 +11,10 @@ import resource
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
+from edge_runtime.command_line import CommandParser
 from edge_runtime.errors import InputError, PiInferError, TargetUnmetError
 from edge_runtime.files import require_writable
 from export.arguments import method_names, percent, positive, ratio, size, whole
@@ -21,7 +22,7 @@ from export.arguments import method_names, percent, positive, ratio, size, whole
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    Subparsers = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  argparse gives it no public name
+    Subparsers = argparse._SubParsersAction[CommandParser]  # noqa: SLF001  argparse gives it no public name
 
     from export.padding import SquarePadding
 
@@ -62,15 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports bad usage in one line, like every other error."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"pi-export: error: {message} (see {self.prog} --help)\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="pi-export", description="Make a trained ONNX network faster and smaller, without training."
     )
     parser.add_argument("--version", action="version", version=f"pi-export {__version__}")

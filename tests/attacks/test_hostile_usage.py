@@ -58,6 +58,12 @@ def test_wrong_commands(arguments: list[str]) -> None:
     assert_one_line(run_here(*arguments), 2, "--help")
 
 
+def test_an_unknown_option_is_named_with_the_nearest_one() -> None:
+    assert_one_line(
+        run_here("reduce", "m", "--imags", "d"), 2, "unknown option --imags; did you mean --images?"
+    )
+
+
 @pytest.mark.parametrize(
     "output", ["missing/out.onnx", "model.onnx/out.onnx", "images", "model.onnx", "x" * 300]
 )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.cli import main
+
 MakeNetwork = Callable[..., Path]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -88,6 +90,30 @@ def test_a_terminal_without_unicode_gets_escapes(
 )
 def test_bad_usage_is_one_line(pi_infer: Run, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     assert_one_line(pi_infer(*arguments), 2, *words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--modle", "x"), "unknown option --modle; did you mean --model? (see pi-infer --help)"),
+        (("--modle=x", "config"), "unknown option --modle; did you mean --model? (see pi-infer --help)"),
+        (("bench", "--rouds"), "unknown option --rouds; did you mean --rounds? (see pi-infer bench --help)"),
+        (("--xyzzy", "x"), "unknown option --xyzzy (see pi-infer --help)"),
+        (("-m", "x"), "unknown option -m (see pi-infer --help)"),
+    ],
+)  # fmt: skip
+def test_an_unknown_option_is_named_with_the_nearest_one(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(SystemExit) as ending:
+        main(list(arguments))
+    assert ending.value.code == 2
+    assert capsys.readouterr().err == f"{ONE_LINE}{says}\n"
+
+
+def test_a_value_may_look_like_an_option_or_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--mqtt-user=--modle", "--mqtt", "bench", "--gain=-modle", "config", "--threads", "-1"]) == 2
+    assert "--gain must be" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "empty", "truncated", "text"])
