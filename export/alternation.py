@@ -108,7 +108,7 @@ class _Regression:
     def solve(self, z: Array, rank: int) -> LowRank:
         """In whitened features the regression is a plain product, and its best rank-r part an SVD."""
         mean_z = z.mean(axis=0)
-        coefficients: Matrix = self.whitened @ z  # as from z - mean_z, for the features are centred
+        coefficients: Array = self.whitened @ z  # as from z - mean_z, for the features are centred
         outer = eigenvectors(coefficients.T @ coefficients)[:, :rank]
-        inner: Matrix = np.linalg.solve(self.root.T, coefficients @ outer).T
+        inner: Array = np.linalg.solve(self.root.T, coefficients @ outer).T
         return LowRank(outer, inner, inner @ self.mean, mean_z)

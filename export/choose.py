@@ -9,35 +9,38 @@ from collections.abc import Iterable, Sequence
 
 from export.methods.input_channels import InputChannels
 from export.network import Layer
-from export.ranks import RULES, Chosen, Offer
+from export.ranks import RULES, Chosen, Cost, Offer, multiply_adds
 
 BISECTIONS = 10
 
 
-def choose(rule: str, offers: Sequence[Offer], layers: Iterable[Layer], budget: float) -> Chosen:
+def choose(
+    rule: str, offers: Sequence[Offer], layers: Iterable[Layer], budget: float, cost: Cost = multiply_adds
+) -> Chosen:
     """Candidates by layer name whose whole cost is at most ``budget``, where that is possible.
 
     Args:
         rule: A key of ``ranks.RULES``.
         offers: What the reducible layers may become.
         layers: All layers of the network.
-        budget: Multiply-adds for the layers in ``offers``.
+        budget: Cost of the layers in ``offers`` together.
+        cost: What a layer or a candidate costs.
     """
     by_output = {layer.output: layer for layer in layers}
-    chosen = RULES[rule](offers, budget)
-    low, high = 0.0, 2.0 * saved_before(chosen, by_output)
+    chosen = RULES[rule](offers, budget, cost)
+    low, high = 0.0, 2.0 * saved_before(chosen, by_output, cost)
     for _ in range(BISECTIONS if high else 0):
         middle = (low + high) / 2
-        more = RULES[rule](offers, budget + middle)
-        if _cost(offers, more) - saved_before(more, by_output) <= budget:
+        more = RULES[rule](offers, budget + middle, cost)
+        if _whole(offers, more, cost) - saved_before(more, by_output, cost) <= budget:
             chosen, low = more, middle
         else:
             high = middle
     return chosen
 
 
-def saved_before(chosen: Chosen, by_output: dict[str, Layer]) -> float:
-    """Multiply-adds that narrowed layers save in their sources; none is counted in a source of factors."""
+def saved_before(chosen: Chosen, by_output: dict[str, Layer], cost: Cost = multiply_adds) -> float:
+    """Cost that narrowed layers save in their sources; none is counted in a source of factors."""
     saved = 0.0
     for reader in by_output.values():
         candidate = chosen.get(reader.name)
@@ -46,10 +49,9 @@ def saved_before(chosen: Chosen, by_output: dict[str, Layer]) -> float:
         source = by_output[reader.source]
         before = chosen.get(source.name)
         if before is None or before.method == InputChannels.name:
-            macs = source.macs if before is None else before.macs
-            saved += macs * (1 - candidate.ranks[0] / reader.in_channels)
+            saved += cost(before or source) * (1 - candidate.ranks[0] / reader.in_channels)
     return saved
 
 
-def _cost(offers: Sequence[Offer], chosen: Chosen) -> float:
-    return sum((chosen.get(offer.layer.name) or offer.layer).macs for offer in offers)
+def _whole(offers: Sequence[Offer], chosen: Chosen, cost: Cost) -> float:
+    return sum(cost(chosen.get(offer.layer.name) or offer.layer) for offer in offers)

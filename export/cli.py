@@ -106,18 +106,22 @@ def _add_reduce(commands: "Subparsers") -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="calibration images")
     parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
-    parser.add_argument(
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument(
         "--speedup",
         type=ratio,
         metavar="X",
         help="multiply-adds before over after (default: as much as --max-drop allows)",
     )
+    goal.add_argument(
+        "--storage", type=ratio, metavar="X", help="instead: size of the weights on disk before over after"
+    )
     parser.add_argument(
         "--max-drop",
         type=percent,
         metavar="PCT",
-        help="lose at most PCT points of agreement with the original on held-out calibration images "
-        f"(default: 1 without --speedup, {SANE_DROP_PERCENT:g} with it)",
+        help="lose at most PCT points of agreement with the original on images kept apart to judge "
+        f"(default: 1 without --speedup or --storage, {SANE_DROP_PERCENT:g} with one)",
     )
     parser.add_argument(
         "--methods",
@@ -137,7 +141,8 @@ def _add_reduce(commands: "Subparsers") -> None:
         type=positive,
         default=500,
         metavar="N",
-        help="use at most N images, evenly over the class folders (default: 500)",
+        help="fit on at most N images, evenly over the class folders, and judge on a quarter as many "
+        "others (default: 500)",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: all)")
     parser.add_argument(
@@ -159,7 +164,8 @@ def _reduce(arguments: argparse.Namespace) -> None:
         model=arguments.model,
         images=arguments.images,
         output=arguments.output,
-        speedup=arguments.speedup,
+        target=arguments.speedup or arguments.storage,
+        cost="storage" if arguments.storage else "macs",
         max_drop_percent=_max_drop(arguments),
         max_images=arguments.max_images,
         methods=arguments.methods,
@@ -182,9 +188,11 @@ def _reduce(arguments: argparse.Namespace) -> None:
     _warn_of_skipped(delivery.skipped)
     _show(reduction_table(delivery.reduction, str(delivery.path)))
     if not delivery.reduction.reached:
+        goal = "a speed-up" if request.cost == "macs" else "weights smaller by a factor"
         raise TargetUnmetError(
-            f"a speed-up of {arguments.speedup:g} is out of reach with at most {_max_drop(arguments):g} % of "
-            f"agreement lost; the best found, {delivery.reduction.speedup:.2f}, is in {delivery.path}"
+            f"{goal} of {request.target:g} is out of reach with at most {request.max_drop_percent:g} % of "
+            f"agreement lost; the best found, {delivery.reduction.ratio(request.cost):.2f}, is in "
+            f"{delivery.path}"
         )
 
 
@@ -192,7 +200,7 @@ def _max_drop(arguments: argparse.Namespace) -> float:
     """What may be lost: little where that alone sets the end, no wreck where a speed-up is asked for."""
     if arguments.max_drop is not None:
         return float(arguments.max_drop)
-    return 1.0 if arguments.speedup is None else SANE_DROP_PERCENT
+    return SANE_DROP_PERCENT if arguments.speedup or arguments.storage else 1.0
 
 
 def _add_evaluate(commands: "Subparsers") -> None:

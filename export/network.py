@@ -19,6 +19,8 @@ from export.shapes import infer_shapes, input_size_of, refuse_boundless
 
 Weights = NDArray[np.float32]
 
+BYTES_OF_A_WEIGHT = 4
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -90,6 +92,11 @@ class Layer:
     def parameters(self) -> int:
         """Number of weights and biases."""
         return self.out_channels * self.patch_length + (self.out_channels if self.bias else 0)
+
+    @property
+    def storage_bytes(self) -> int:
+        """Size of those on disk."""
+        return BYTES_OF_A_WEIGHT * self.parameters
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,13 @@
 """The passes over the calibration images: their work is counted and their progress shown."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
-from export.activations import Activation, Activations, ActivationStream, KeptTensors
+from export.activations import Activations, ActivationStream, KeptTensors
 from export.methods.base import LayerData
 from export.network import Layer, ReducibleNetwork
 from export.progress import Progress
-from export.samples import Sampler, is_held_out
-
-JUDGED_IMAGES = 200
+from export.samples import Sampler
 
 
 class Passes:
@@ -57,12 +54,6 @@ class Passes:
         self._finished_macs += self._reduced.image_macs
         self._reduced.close()
         self._reduced = ActivationStream(self._inputs, self._folder / "reduced", self.threads)
-
-    def held_out_inputs(self) -> list[Activation]:
-        """The network's inputs that no fit uses, as many as serve to compare outputs."""
-        kept = (value for values in self._inputs.read() for value in values.values())
-        held_out = (value for index, value in enumerate(kept) if is_held_out(index))
-        return list(islice(held_out, JUDGED_IMAGES))
 
     def _advance(
         self, stream: ActivationStream, network: ReducibleNetwork, layers: Sequence[Layer], task: str

@@ -18,6 +18,21 @@ from export.network import Layer
 
 BISECTIONS = 60
 
+Cost = Callable[[Layer | Candidate], float]
+
+
+def multiply_adds(part: Layer | Candidate) -> float:
+    """Multiply-adds for one image."""
+    return part.macs
+
+
+def storage_bytes(part: Layer | Candidate) -> float:
+    """Least size on disk."""
+    return part.storage_bytes
+
+
+COSTS: dict[str, Cost] = {"macs": multiply_adds, "storage": storage_bytes}
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -31,17 +46,18 @@ class Offer:
     layer: Layer
     candidates: tuple[Candidate, ...]
 
-    def choices(self) -> list["Choice"]:
+    def choices(self, cost: Cost = multiply_adds) -> list["Choice"]:
         """The layer as it is, and the candidates that no other beats or equals in both cost and error.
 
         Of equal ones the first stays.
         """
         found: list[Choice] = []
-        cheaper = [candidate for candidate in self.candidates if candidate.macs < self.layer.macs]
-        for candidate in sorted(cheaper, key=lambda c: (c.macs, c.relative_error)):
+        whole = cost(self.layer)
+        cheaper = [candidate for candidate in self.candidates if cost(candidate) < whole]
+        for candidate in sorted(cheaper, key=lambda c: (cost(c), c.relative_error)):
             if not found or candidate.relative_error < found[-1].error:
-                found.append(Choice(candidate, float(candidate.macs), candidate.relative_error))
-        return [Choice(None, float(self.layer.macs), 0.0), *reversed(found)]
+                found.append(Choice(candidate, float(cost(candidate)), candidate.relative_error))
+        return [Choice(None, float(whole), 0.0), *reversed(found)]
 
 
 @dataclass(frozen=True)
@@ -56,13 +72,13 @@ class Choice:
 Chosen = dict[str, Candidate]
 
 
-def by_energy(offers: Sequence[Offer], budget: float) -> Chosen:
+def by_energy(offers: Sequence[Offer], budget: float, cost: Cost = multiply_adds) -> Chosen:
     """Candidates whose cost sums to at most ``budget``, by least relative energy loss; else the cheapest.
 
     A step may pass over several ranks: the first rank below the layer itself often saves next to nothing, and
     must not hide what lies behind it.
     """
-    ladders = [offer.choices() for offer in offers]
+    ladders = [offer.choices(cost) for offer in offers]
     at = [0] * len(ladders)
     total = sum(ladder[0].cost for ladder in ladders)
     while total > budget:
@@ -75,9 +91,9 @@ def by_energy(offers: Sequence[Offer], budget: float) -> Chosen:
     return _named(offers, [ladder[index] for ladder, index in zip(ladders, at, strict=True)])
 
 
-def by_error(offers: Sequence[Offer], budget: float) -> Chosen:
+def by_error(offers: Sequence[Offer], budget: float, cost: Cost = multiply_adds) -> Chosen:
     """Candidates whose cost sums to at most ``budget`` with the least summed loss; else the cheapest."""
-    tables = [_Table.of(offer) for offer in offers]
+    tables = [_Table.of(offer.choices(cost)) for offer in offers]
     low, high = 0.0, 1.0
     while sum(table.cost(high) for table in tables) > budget and high < 1e30:
         high *= 4.0
@@ -88,25 +104,25 @@ def by_error(offers: Sequence[Offer], budget: float) -> Chosen:
     return _named(offers, [t.choices[i] for t, i in zip(tables, _spend(tables, at, budget), strict=True)])
 
 
-RULES: dict[str, Callable[[Sequence[Offer], float], Chosen]] = {"energy": by_energy, "error": by_error}
+Rule = Callable[[Sequence[Offer], float, Cost], Chosen]
+RULES: dict[str, Rule] = {"energy": by_energy, "error": by_error}
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A layer's choices as arrays; costs in shares of all layers' together."""
+    """A layer's choices as arrays."""
 
     choices: list[Choice]
     costs: np.ndarray
     losses: np.ndarray
 
     @classmethod
-    def of(cls, offer: Offer) -> "_Table":
-        choices = offer.choices()
+    def of(cls, choices: list[Choice]) -> "_Table":
         losses = np.array([choice.error for choice in choices])
         return cls(choices, np.array([choice.cost for choice in choices]), losses)
 
     def best(self, price: float) -> int:
-        """The choice of least loss plus cost times price (for each million multiply-adds)."""
+        """The choice of least loss plus cost times price (for each million of its units)."""
         return int(np.argmin(self.losses + price * 1e-6 * self.costs))
 
     def cost(self, price: float) -> float:

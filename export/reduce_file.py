@@ -19,14 +19,20 @@ from edge_runtime.golden import golden_of
 from edge_runtime.model_card import InputSpec, ModelCard
 from edge_runtime.preprocess import Tensor
 from edge_runtime.session import default_threads, onnxruntime_version, open_network
+from export.agreement import Judge
 from export.card import require_card, write_with_card
-from export.images import ImageReader, find_images, prepare
+from export.images import ImageFolder, ImageReader, find_images, prepare
 from export.methods import AUTO, methods_named
+from export.methods.base import thin
 from export.network import read_network
 from export.progress import Progress
 from export.reduce import ReduceOptions, Reduction, reduce_network
+from export.samples import MIN_IMAGES
 
 log = logging.getLogger(__name__)
+
+JUDGED_EVERY = 5
+JUDGED_IMAGES = 200
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,11 @@ class ReduceRequest:
         model: The network to reduce.
         images: A folder of calibration images.
         output: The file to write.
-        speedup: Multiply-adds before over after, over the whole network; None for as many as may be.
+        target: The network's cost before over after; None for as much as may be.
+        cost: What is to become less: ``macs`` or ``storage``.
         max_drop_percent: Agreement with the original that may be lost.
-        max_images: At most so many images are used, evenly over the classes.
+        max_images: At most so many images are fitted on, evenly over the classes; a quarter as many again
+            only judge.
         methods: Names of the methods on offer.
         rule: How ranks are chosen: ``energy`` or ``error``.
         card: A model card that takes the place of the network's own.
@@ -50,9 +58,10 @@ class ReduceRequest:
     model: Path
     images: Path
     output: Path
-    speedup: float | None
+    target: float | None
     max_drop_percent: float
     max_images: int
+    cost: str = "macs"
     methods: tuple[str, ...] = AUTO
     rule: str = "error"
     card: Path | None = None
@@ -65,7 +74,7 @@ class Delivery:
     """What came of a request.
 
     Attributes:
-        path: The file written: beside the asked one where the asked speed-up was not reached.
+        path: The file written: beside the asked one where the target was not reached.
         card: The card in it.
         reduction: What was done.
         skipped: Images that could not be read.
@@ -88,25 +97,27 @@ def reduce_file(request: ReduceRequest, progress: Progress) -> Delivery:
     card = require_card(request.model, request.card)
     network = read_network(request.model, card.input.size)
     _require_sense(request, card)
-    folder = find_images(request.images).choose(request.max_images, request.seed)
-    reader = ImageReader(folder.files)
+    fitted, judging = _split(find_images(request.images), request)
+    threads = request.threads or default_threads()
+    judged = [image.tensor.copy() for image in prepare(judging, card.input)]
     options = ReduceOptions(
-        speedup=request.speedup,
+        target=request.target,
+        cost=request.cost,
         max_drop_percent=request.max_drop_percent,
-        card=card,
+        judge=Judge(card, network.model, judged, threads),
         methods=methods_named(request.methods),
         rule=request.rule,
         seed=request.seed,
-        threads=request.threads or default_threads(),
+        threads=threads,
     )
-    reduction = reduce_network(network, _tensors(reader, card.input, progress), options, progress)
+    reduction = reduce_network(network, _tensors(fitted, card.input, progress), options, progress)
     path = request.output if reduction.reached else best_found_path(request.output)
     complete = replace(card, provenance=_provenance(request, card, reduction))
     return Delivery(
         path=path,
         card=write_with_card(reduction.model, complete, path),
         reduction=reduction,
-        skipped=tuple(reader.skipped),
+        skipped=(*fitted.skipped, *judging.skipped),
     )
 
 
@@ -125,6 +136,22 @@ def versions() -> dict[str, str]:
         "onnx": onnx.__version__,
         "onnxruntime": onnxruntime_version(),
     }
+
+
+def _split(folder: ImageFolder, request: ReduceRequest) -> tuple[ImageReader, ImageReader]:
+    """Images to fit on and images to judge by, which no fit and no choice of ranks sees.
+
+    Raises:
+        InputError: There are too few for both.
+    """
+    chosen = folder.choose(request.max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), request.seed).files
+    if len(chosen) < MIN_IMAGES + 1:
+        raise InputError(
+            f"{len(chosen)} calibration images are too few, for some must judge and others choose ranks; "
+            f"give at least {MIN_IMAGES + 1}"
+        )
+    apart = thin(list(chosen[JUDGED_EVERY // 2 :: JUDGED_EVERY]), JUDGED_IMAGES)
+    return ImageReader([file for file in chosen if file not in set(apart)]), ImageReader(apart)
 
 
 def _require_sense(request: ReduceRequest, card: ModelCard) -> None:
@@ -157,7 +184,8 @@ def _provenance(request: ReduceRequest, card: ModelCard, reduction: Reduction) -
         **earlier,
         "source": request.model.name,
         "source_sha256": hashlib.sha256(request.model.read_bytes()).hexdigest(),
-        "speedup": request.speedup,
+        "speedup": request.target if request.cost == "macs" else None,
+        "storage": request.target if request.cost == "storage" else None,
         "max_drop_percent": request.max_drop_percent,
         "agreement_percent": reduction.agreement_percent,
         "methods": list(request.methods),

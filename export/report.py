@@ -12,7 +12,8 @@ from typing import Any
 from edge_runtime.errors import InputError
 from edge_runtime.files import write_text
 from export.network import Layer, ReducibleNetwork
-from export.reduce import LayerReport, Reduction
+from export.reduce import Reduction
+from export.reduced import LayerReport
 
 BAR_WIDTH = 320
 BAR_HEIGHT = 9

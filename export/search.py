@@ -16,12 +16,12 @@ class Attempt(Generic[Result]):
 
     Attributes:
         result: Whatever it made.
-        speedup: The speed-up that it has.
+        ratio: By how much it is cheaper.
         loss_percent: Agreement lost.
     """
 
     result: Result
-    speedup: float
+    ratio: float
     loss_percent: float
 
 
@@ -29,10 +29,10 @@ Try = Callable[[float], Attempt[Result]]
 
 
 def furthest(attempt: Try[Result], wanted: float | None, max_loss_percent: float) -> Attempt[Result] | None:
-    """The fastest attempt that loses no more than allowed.
+    """The cheapest attempt that loses no more than allowed.
 
     Args:
-        attempt: Tries a speed-up; may fall short of it where no more is possible.
+        attempt: Tries a ratio; may fall short of it where no more is possible.
         wanted: Try no more than this; if None, try ever more until the loss or the methods set an end.
         max_loss_percent: Agreement that may be lost.
 
@@ -55,7 +55,7 @@ def furthest(attempt: Try[Result], wanted: float | None, max_loss_percent: float
 def _first(
     attempt: Try[Result], wanted: float | None, max_loss_percent: float
 ) -> tuple[Attempt[Result] | None, float, float | None]:
-    """The best so far, a speed-up that is allowed, and one that is not (None: no need to search)."""
+    """The best so far, a ratio that is allowed, and one that is not (None: no need to search)."""
     if wanted is not None:
         tried = attempt(wanted)
         allowed = tried.loss_percent <= max_loss_percent
@@ -66,6 +66,6 @@ def _first(
         if tried.loss_percent > max_loss_percent:
             return best, low, goal
         best, low = tried, goal
-        if tried.speedup < goal:  # the methods can do no more
+        if tried.ratio < goal:  # the methods can do no more
             return best, low, None
         goal *= GROWTH

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelRefusedError
-from export.network import Layer
+from export.network import BYTES_OF_A_WEIGHT, Layer
 from export.nonlinearity import Nonlinearity
 from export.responses import Matrix, Moments, Vector
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Candidate:
     @property
     def storage_bytes(self) -> int:
         """Least size on disk."""
-        return 4 * self.parameters if self.sparse_bytes is None else self.sparse_bytes
+        return BYTES_OF_A_WEIGHT * self.parameters if self.sparse_bytes is None else self.sparse_bytes
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def rank_grid(largest: int, channels: int) -> list[int]:
     return sorted({rank for rank in (1, *range(step, largest + 1, step)) if rank <= largest})
 
 
-def thin(values: list[int], count: int) -> list[int]:
+def thin(values: list[Value], count: int) -> list[Value]:
     """At most ``count`` of the values, evenly, the first and the last among them."""
     index = np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))
     return [values[i] for i in index]

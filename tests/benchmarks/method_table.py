@@ -1,39 +1,74 @@
 """What each way of reduction costs in accuracy: ``python tests/benchmarks/method_table.py [NETWORK ...]``.
 
-For the trained classifiers in ../shared/assets, each at several speed-ups in multiply-adds: points of top-1
-and top-5 lost on all test images by every method, fitted on the same calibration images. ``make table`` makes
-it for all of them and takes hours; name networks, and ``--speedups 2,4``, for a part. No method is stopped
-before it delivers a wreck.
+For the trained networks in ../shared/assets: the points lost on all test images by every method, fitted on
+the same calibration images, at several speed-ups (multiply-adds before over after), and then at several
+ratios of storage (weights on disk before over after) for the methods that are there for that. No method is
+stopped before it delivers a wreck. ``make table`` makes all of it, for hours; name networks, ``--ways`` and
+``--ratios`` for a part.
+
+With ``--keep FILE`` every figure is written there at once, and those that are there are not made again.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
 
 from edge_runtime.errors import PiInferError
+from edge_runtime.files import write_text
 from edge_runtime.session import default_threads
 from export.card import require_card, with_card
-from export.evaluate import Evaluation, evaluate
+from export.detection import DetectorScore
+from export.evaluate import ModelScore, evaluate
 from export.images import ImageReader, find_images, prepare
 from export.methods import all_methods, methods_named
 from export.methods.base import Method
 from export.methods.channel import Channel
 from export.network import read_network
+from export.padding import SquarePadding
 from export.progress import silent
-from export.reduce import ReduceOptions, reduce_network
+from export.reduce import ReduceOptions, open_reducer
 
 ASSETS = Path(__file__).resolve().parents[3] / "shared" / "assets"
-IMAGES = {
-    "vgg19_caltech101": "caltech101",
-    "resnet18_imagenette": "imagenette",
-    "squeezenet_imagenet": "imagenette",
-    "gtsrb_cnn": "gtsrb",
-}
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network and how it is scored.
+
+    Attributes:
+        network: Its name.
+        calibration: Folder of the images to fit on.
+        test: Folder of the images to score on.
+        padding: Of all images.
+    """
+
+    network: str
+    calibration: str
+    test: str
+    padding: SquarePadding | None = None
+
+    @property
+    def model(self) -> Path:
+        """The network's file."""
+        return ASSETS / "models" / f"{self.network}.onnx"
+
+
+TASKS = (
+    Task("vgg19_caltech101", "caltech101/calibration", "caltech101/test"),
+    Task("resnet18_imagenette", "imagenette/calibration", "imagenette/test"),
+    Task("squeezenet_imagenet", "imagenette/calibration", "imagenette/test"),
+    Task("gtsrb_cnn", "gtsrb/calibration", "gtsrb/test"),
+    Task("facemask_ssd", "facemask/calibration", "facemask/test", SquarePadding(1.4)),
+    Task("yolov5n_coco", "coco-val128/calibration", "coco-val128"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,80 +79,162 @@ class Way:
         name: What it is called, and whose it is.
         methods: The methods on offer.
         nonlinear: Whether fits match the response after its activation.
+        cost: What is to become less.
     """
 
     name: str
-    methods: tuple[Method, ...]
+    methods: tuple[Method, ...] = field(repr=False)
     nonlinear: bool = False
+    cost: str = "macs"
 
 
 WAYS = (
-    Way("weight SVD (Denton)", methods_named(["weight-svd"])),
-    Way("response PCA (Zhang, linear)", (Channel(["linear"]),)),
+    Way("SVD of the weights (Denton)", methods_named(["weight-svd"])),
+    Way("CP of the weights (Denton)", methods_named(["cp"])),
+    Way("Tucker-2 of the weights", methods_named(["tucker"])),
+    Way("PCA of the responses (Zhang, linear)", (Channel(["linear"]),)),
     Way("asymmetric (Zhang)", (Channel(["asymmetric"]),)),
     Way("asymmetric, nonlinear (Zhang)", (Channel(["asymmetric"]),), nonlinear=True),
     Way("channel, best of all fits", (Channel(),), nonlinear=True),
+    Way("channels removed (Sun's structured form; He)", methods_named(["input-channels"])),
     Way("spatial (Jaderberg)", methods_named(["spatial"])),
     Way("combined, 3d (Zhang)", methods_named(["combined"])),
     Way("auto", all_methods(), nonlinear=True),
+    Way("sparse connections (Sun)", methods_named(["sparse"]), cost="storage"),
+    Way(
+        "fully connected layers (Girshick; best of all fits)",
+        methods_named(["fully-connected"]),
+        cost="storage",
+    ),
+    Way("auto, by storage", all_methods(), nonlinear=True, cost="storage"),
 )
 
 
-def lost(evaluation: Evaluation) -> str:
-    """Points of top-1 / top-5 that the second network lost."""
-    first, second = evaluation.scores
-    tops = ((first.top1_percent, second.top1_percent), (first.top5_percent, second.top5_percent))
-    return " / ".join(f"{(before or 0.0) - (after or 0.0):.2f}" for before, after in tops)
+class Figures:
+    """Scores by network, way and ratio, in a file of their own if wanted."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._all: dict[str, Scores] = json.loads(path.read_text()) if path and path.exists() else {}
+
+    def get(self, *key: object) -> Scores | None:
+        """What is there already."""
+        return self._all.get("|".join(map(str, key)))
+
+    def put(self, scores: Scores, *key: object) -> None:
+        """Add a figure and write them all."""
+        self._all["|".join(map(str, key))] = scores
+        if self._path:
+            write_text(self._path, json.dumps(self._all, indent=1))
 
 
-def cell(name: str, way: Way, speedup: float, images: int, folder: Path) -> str:
-    """One reduction and its evaluation; the reached speed-up where that is less than asked for."""
-    model = ASSETS / "models" / f"{name}.onnx"
-    card = require_card(model, None)
-    network = read_network(model, card.input.size)
-    calibration = find_images(ASSETS / "images" / IMAGES[name] / "calibration").choose(images, 0)
-    tensors = (image.tensor for image in prepare(ImageReader(calibration.files), card.input))
+def scores_of(models: list[Path], task: Task) -> list[Scores]:
+    """Points of each network on all test images, by the name of the score."""
+    evaluation = evaluate(models, ASSETS / "images" / task.test, padding=task.padding)
+    return [_points(score) for score in evaluation.scores]
+
+
+def _points(score: ModelScore | DetectorScore) -> Scores:
+    if isinstance(score, ModelScore):
+        points = {"top-1": score.top1_percent, "top-5": score.top5_percent}
+    else:
+        points = {"right class": score.right_class_percent, "mAP50": score.map50, "mAP": score.map}
+    return {name: value for name, value in points.items() if value is not None}
+
+
+def fill(task: Task, way: Way, ratios: list[float], images: int, figures: Figures) -> None:
+    """Reduce by all ratios that are not there yet, and score them together."""
+    missing = [ratio for ratio in ratios if figures.get(task.network, way.name, ratio) is None]
+    if not missing:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        made = {ratio: Path(folder) / f"{ratio}.onnx" for ratio in missing}
+        reached = _reduce(task, way, made, images)
+        scores = scores_of([made[ratio] for ratio in reached], task) if reached else []
+    for (ratio, achieved), points in zip(reached.items(), scores, strict=True):
+        figures.put(points | {"ratio": achieved}, task.network, way.name, ratio)
+    for ratio in missing:
+        if ratio not in reached:
+            figures.put({}, task.network, way.name, ratio)
+
+
+def _reduce(task: Task, way: Way, made: dict[float, Path], images: int) -> dict[float, float]:
+    """Write the reduced networks; the ratio that each has. Empty if the methods find nothing to do."""
+    card = require_card(task.model, None)
+    network = read_network(task.model, card.input.size)
+    calibration = find_images(ASSETS / "images" / task.calibration).choose(images, 0)
+    reader = ImageReader(calibration.files, task.padding)
+    tensors = (image.tensor for image in prepare(reader, card.input))
     options = ReduceOptions(
-        speedup=speedup, methods=way.methods, nonlinear=way.nonlinear, threads=default_threads()
+        methods=way.methods, nonlinear=way.nonlinear, cost=way.cost, threads=default_threads()
     )
-    reduction = reduce_network(network, tensors, options, silent)
-    path = folder / "reduced.onnx"
-    onnx.save(with_card(reduction.model, card), path)
-    evaluation = evaluate([model, path], ASSETS / "images" / IMAGES[name] / "test")
-    assert isinstance(evaluation, Evaluation)
-    return lost(evaluation) if reduction.reached else f"only {reduction.speedup:.2f}×: {lost(evaluation)}"
+    reached: dict[float, float] = {}
+    with ExitStack() as stack:
+        try:
+            reducer = stack.enter_context(open_reducer(network, tensors, options, silent))
+        except PiInferError as error:
+            print(f"{task.network}, {way.name}: {error}", file=sys.stderr)
+            return {}
+        for ratio, path in made.items():
+            attempt = reducer(ratio)
+            onnx.save(with_card(attempt.result.model, card), path)
+            reached[ratio] = attempt.ratio
+            if attempt.ratio < ratio:
+                break  # the methods can do no more
+    return reached
 
 
-def rows(name: str, speedups: list[float], images: int, folder: Path) -> Iterator[str]:
-    """The table of one network in Markdown, row by row."""
-    yield f"\n**{name}**, {images} calibration images: points of top-1 / top-5 lost\n"
-    yield "| | " + " | ".join(f"{speedup:g}×" for speedup in speedups) + " |"
-    yield "|---" * (len(speedups) + 1) + "|"
-    for way in WAYS:
-        cells = []
-        for speedup in speedups:
-            try:
-                cells.append(cell(name, way, speedup, images, folder))
-            except PiInferError as error:
-                cells.append(str(error))
-        yield f"| {way.name} | " + " | ".join(cells) + " |"
+def tables(task: Task, ratios: list[float], figures: Figures) -> Iterator[str]:
+    """The tables of one network in Markdown, row by row."""
+    baseline = figures.get(task.network) or {}
+    whole = " / ".join(f"{name} {_text(name, value)}" for name, value in baseline.items())
+    for cost, title in (("macs", "speed-up in multiply-adds"), ("storage", "less storage for the weights")):
+        yield f"\n**{task.network}** ({whole}), {title}: {' / '.join(baseline)} lost\n"
+        yield "| | " + " | ".join(f"{ratio:g}×" for ratio in ratios) + " |"
+        yield "|---" * (len(ratios) + 1) + "|"
+        for way in WAYS:
+            if way.cost == cost:
+                cells = [
+                    _cell(figures.get(task.network, way.name, ratio), baseline, ratio) for ratio in ratios
+                ]
+                yield f"| {way.name} | " + " | ".join(cells) + " |"
+
+
+def _cell(scores: Scores | None, baseline: Scores, ratio: float) -> str:
+    if not scores:
+        return "-"
+    lost = " / ".join(_text(name, value - scores[name]) for name, value in baseline.items())
+    return lost if scores["ratio"] >= ratio else f"only {scores['ratio']:.2f}×: {lost}"
+
+
+def _text(name: str, value: float) -> str:
+    return f"{value:.3f}" if name.startswith("mAP") else f"{value:.2f}"
 
 
 def main() -> int:
     """Print the tables asked for."""
+    names = [task.network for task in TASKS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(IMAGES))
-    parser.add_argument("--speedups", default="1.5,2,3,4,5", help="default: 1.5,2,3,4,5")
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(names))
+    parser.add_argument("--ratios", default="1.5,2,3,4,5", help="rising (default: 1.5,2,3,4,5)")
+    parser.add_argument("--ways", default="", metavar="TEXT", help="only ways with TEXT in their names")
     parser.add_argument("--images", type=int, default=300, help="calibration images (default: 300)")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="figures made and to be made: a JSON file")
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.networks if name not in IMAGES]
+    unknown = [name for name in arguments.networks if name not in names]
     if unknown or not ASSETS.is_dir():
-        parser.error(f"no classifier {unknown[0]!r}" if unknown else f"{ASSETS} is not there")
-    speedups = [float(value) for value in arguments.speedups.split(",")]
-    with tempfile.TemporaryDirectory() as folder:
-        for name in arguments.networks or IMAGES:
-            for row in rows(name, speedups, arguments.images, Path(folder)):
-                print(row, flush=True)
+        parser.error(f"no network {unknown[0]!r}" if unknown else f"{ASSETS} is not there")
+    ratios = [float(value) for value in arguments.ratios.split(",")]
+    figures = Figures(arguments.keep)
+    for task in TASKS:
+        if arguments.networks and task.network not in arguments.networks:
+            continue
+        if figures.get(task.network) is None:
+            figures.put(scores_of([task.model], task)[0], task.network)
+        for way in WAYS:
+            if arguments.ways in way.name:
+                fill(task, way, ratios, arguments.images, figures)
+        print("\n".join(tables(task, ratios, figures)), flush=True)
     return 0
 
 

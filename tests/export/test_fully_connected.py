@@ -320,7 +320,7 @@ def test_whole_network(operation: str, images: int) -> None:
 
 def test_few_images_that_are_enough_for_the_convolutions_are_enough() -> None:
     found = whole_network("Gemm")
-    reduction = reduced(found, 5, ReduceOptions(methods=methods_named(AUTO), speedup=2.0))
+    reduction = reduced(found, 5, ReduceOptions(methods=methods_named(AUTO), target=2.0))
     assert reduction.reached
     assert reduction.layers[1].method is not None
 

@@ -192,7 +192,7 @@ def test_whole_network() -> None:
         helper.make_node("Conv", ["r2", "w3"], ["scores"], "depthwise", group=32),
     ]
     found = describe(model_of(nodes, weights, ["N", 3, 16, 16], list("ndhw")), None, "a network")
-    options = ReduceOptions(speedup=1.7, methods=methods_named(["channel"]))
+    options = ReduceOptions(target=1.7, methods=methods_named(["channel"]))
     reduction = reduce_network(found, iter(images_for(found, 30)), options, silent)
     assert reduction.reached
     assert found.macs / count_macs(reduction.model, (16, 16)) == pytest.approx(reduction.speedup)

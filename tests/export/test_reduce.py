@@ -145,7 +145,7 @@ def test_trained_network_is_itself_by_every_method(method: Method, assets: Path)
 @pytest.mark.assets
 def test_trained_network_three_times_cheaper(assets: Path) -> None:
     found, images = trained(assets, "gtsrb_cnn", "gtsrb", 80)
-    options = ReduceOptions(speedup=3.0, methods=FACTORS)
+    options = ReduceOptions(target=3.0, methods=FACTORS)
     reduction = reduce_network(found, iter(images), options, silent)
     assert reduction.reached
     assert 3.0 <= reduction.speedup < 3.3
@@ -178,7 +178,7 @@ MAKERS = [network, residual, with_branch, with_heads, deep]
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_asked_speedup_is_reached_by_all_methods_together(make: Callable[[], onnx.ModelProto]) -> None:
-    reduction = reduce(make(), speedup=1.7)
+    reduction = reduce(make(), target=1.7)
     assert reduction.reached
     assert reduction.speedup >= 1.7
     assert_report_is_true(make(), reduction)
@@ -187,7 +187,7 @@ def test_asked_speedup_is_reached_by_all_methods_together(make: Callable[[], onn
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("rule", ["error", "energy"])
 def test_asked_speedup_is_reached_and_not_overdone(make: Callable[[], onnx.ModelProto], rule: str) -> None:
-    reduction = reduce(make(), speedup=1.7, rule=rule, methods=FACTORS)
+    reduction = reduce(make(), target=1.7, rule=rule, methods=FACTORS)
     assert reduction.reached
     assert 1.7 <= reduction.speedup < 2.0
     assert_report_is_true(make(), reduction)
@@ -196,17 +196,17 @@ def test_asked_speedup_is_reached_and_not_overdone(make: Callable[[], onnx.Model
 
 
 def test_speedup_of_one_changes_nothing() -> None:
-    reduction = reduce(network(), speedup=1.0)
+    reduction = reduce(network(), target=1.0)
     assert reduction.reached
     assert reduction.model == network()
     assert reduction.layers[0].reason == "not worth reducing at this speed-up"
 
 
 def test_speedup_out_of_reach_gives_the_best_there_is() -> None:
-    reduction = reduce(network(), speedup=1000.0)
+    reduction = reduce(network(), target=1000.0)
     assert not reduction.reached
     assert_report_is_true(network(), reduction)
-    assert reduction.speedup > reduce(network(), speedup=2.0).speedup
+    assert reduction.speedup > reduce(network(), target=2.0).speedup
     assert all(
         np.isfinite(output).all() for output in outputs(reduction.model, [np.ones((1, 3, 16, 16), "f4")])
     )
@@ -219,7 +219,7 @@ def test_error_grows_with_the_speedup() -> None:
     before = np.concatenate(outputs(model, images))
     changes = []
     for speedup in (1.5, 2.5, 5.0):
-        after = np.concatenate(outputs(reduce(model, images=30, speedup=speedup).model, images))
+        after = np.concatenate(outputs(reduce(model, images=30, target=speedup).model, images))
         changes.append(float(np.square(before - after).mean() / before.var()))
     assert changes == sorted(changes)
     assert changes[0] < 0.1
@@ -257,7 +257,7 @@ def test_chosen_candidates_and_no_others_are_used() -> None:
 @pytest.mark.parametrize("images", [5, 6, 9, 10])
 def test_few_images_are_enough(images: int) -> None:
     """From 5 to 9 there is a single one to choose on."""
-    reduction = reduce(network(), images=images, speedup=1.7)
+    reduction = reduce(network(), images=images, target=1.7)
     assert reduction.reached
     assert all(np.isfinite(layer.relative_error or 0) for layer in reduction.layers)
 
@@ -305,7 +305,7 @@ def in_opset(version: int) -> onnx.ModelProto:
 def test_interface_and_opset_survive(model: onnx.ModelProto) -> None:
     model.metadata_props.add(key="note", value="kept")
     model.doc_string, model.graph.node[1].doc_string = "a story", "another"
-    result = reduce(model, speedup=1.7).model
+    result = reduce(model, target=1.7).model
     onnx.checker.check_model(result, full_check=True)
     assert result.graph.input[0] == model.graph.input[0]
     assert result.graph.output == model.graph.output
@@ -317,7 +317,7 @@ def test_interface_and_opset_survive(model: onnx.ModelProto) -> None:
 
 
 def test_free_size_still_takes_any_size() -> None:
-    reduction = reduce(free_size(), speedup=1.7)
+    reduction = reduce(free_size(), target=1.7)
     for size in ((16, 16), (24, 9)):
         (image,) = images_for(describe(free_size(), size, "it"), 1)
         assert outputs(reduction.model, [image, image])[0].shape == (1, 4)
@@ -351,7 +351,7 @@ def test_batch_norm_is_folded_and_reduced(tmp_path: Path) -> None:
     model.graph.node[1].input[0] = "n1"
     model.graph.node.insert(1, normed)
     save(model, tmp_path / "model.onnx")
-    reduction = reduce(load_model(tmp_path / "model.onnx"), speedup=1.7)
+    reduction = reduce(load_model(tmp_path / "model.onnx"), target=1.7)
     assert reduction.reached
     assert "BatchNormalization" not in {node.op_type for node in reduction.model.graph.node}
 
@@ -402,7 +402,7 @@ def steps_of(model: onnx.ModelProto) -> list[str]:
         if step not in steps:
             steps.append(step)
 
-    reduce_network(found, iter(images_for(found, COUNT)), ReduceOptions(speedup=1.7), tell)
+    reduce_network(found, iter(images_for(found, COUNT)), ReduceOptions(target=1.7), tell)
     return steps
 
 
@@ -461,5 +461,5 @@ def test_same_seed_same_bytes() -> None:
 
 
 def test_report_is_plain_data() -> None:
-    reduction = reduce(network(), speedup=1.7)
+    reduction = reduce(network(), target=1.7)
     assert json.dumps([vars(layer) for layer in reduction.layers])

@@ -163,7 +163,7 @@ def test_sparse_network_is_not_told_to_be_faster() -> None:
     assert report.storage_bytes_after == 1152 / 8 + 4 * (288 + 16)
     assert reduction.storage_ratio == pytest.approx(4 * found.parameters / (4 * 224 + 4 * 68 + 1360))
     assert np.count_nonzero(weight_of(reduction.model, "second")) == 288
-    never = reduced(found, ReduceOptions(methods=(Sparse(),), speedup=1.5))
+    never = reduced(found, ReduceOptions(methods=(Sparse(),), target=1.5))
     assert (never.reached, never.speedup) == (False, 1)
 
 
@@ -267,7 +267,7 @@ def lazy_network() -> onnx.ModelProto:
 
 def test_channels_that_are_not_read_are_not_computed() -> None:
     found = describe(lazy_network(), None, "a network")
-    reduction = reduced(found, ReduceOptions(methods=(InputChannels(),), speedup=1.7))
+    reduction = reduced(found, ReduceOptions(methods=(InputChannels(),), target=1.7))
     assert reduction.reached
     first, second, classifier = reduction.layers
     assert second.ranks == (4,)
