@@ -160,10 +160,13 @@ def to_text(diagnosis: Diagnosis, *, colour: bool = False) -> str:
         if finding.remedy:
             lines.append(f"{'':<14}  {'':<{width}}  -> {finding.remedy}")
     counts = _counts(diagnosis.findings.values())
-    summary = (
-        f"{counts[Verdict.PROBLEM]} problems, {counts[Verdict.WARNING]} warnings, {counts[Verdict.OK]} ok"
-    )
+    problems, warnings = (_counted(counts[kind], kind) for kind in (Verdict.PROBLEM, Verdict.WARNING))
+    summary = f"{problems}, {warnings}, {counts[Verdict.OK]} ok"
     return "\n".join([*lines, "", f"{summary} ({diagnosis.seconds:.1f} s)"])
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'s' * (number != 1)}"
 
 
 def _examine(check: Check, machine: Machine) -> Finding:

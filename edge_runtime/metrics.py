@@ -38,7 +38,7 @@ class LatencyWindow:
 
 
 class FrameRate:
-    """Frames a second, now and over the whole run: N frames span N - 1 intervals."""
+    """Frames a second, now and over the whole run: N frames span N - 1 intervals, so one has no rate."""
 
     def __init__(self, size: int = WINDOW) -> None:
         self._recent_ns: deque[int] = deque(maxlen=size)
@@ -54,19 +54,19 @@ class FrameRate:
 
     @property
     def recent_fps(self) -> float:
-        """Over the last few frames; 0 before the second."""
+        """Over the last few frames; NaN before the second."""
         return (
-            _rate(len(self._recent_ns), self._recent_ns[-1] - self._recent_ns[0]) if self._recent_ns else 0.0
+            _rate(len(self._recent_ns), self._recent_ns[0], self._recent_ns[-1]) if self.frames else math.nan
         )
 
     @property
     def overall_fps(self) -> float:
-        """Over all frames; 0 before the second."""
-        return _rate(self.frames, self._recent_ns[-1] - self._first_ns) if self._recent_ns else 0.0
+        """Over all frames; NaN before the second."""
+        return _rate(self.frames, self._first_ns, self._recent_ns[-1]) if self.frames else math.nan
 
 
-def _rate(frames: int, span_ns: int) -> float:
-    return (frames - 1) / (span_ns / 1e9) if span_ns > 0 else 0.0
+def _rate(frames: int, first_ns: int, last_ns: int) -> float:
+    return (frames - 1) / ((last_ns - first_ns) / 1e9) if last_ns > first_ns else math.nan
 
 
 def rss_mib(status: Path = STATUS) -> float:

@@ -1,5 +1,6 @@
 """One run in figures and words: what the live view and the service's log say about it."""
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ class RunSnapshot:
     Attributes:
         frames: Finished so far.
         invalid: Those of them whose outputs held NaN or infinity.
-        fps: Over the last few frames.
+        fps: Over the last few frames; NaN before the second.
         latency: Of the last few frames.
         latency_total_s: Of all frames, added up.
         last: The newest result; None before the first.
@@ -104,17 +105,16 @@ class RunSummary:
         if self.last is None:
             return "no frame yet"
         name = self.last.frame.name or f"frame {self.last.frame.sequence}"
-        return (
-            f"{name}: {describe(self.last.result)} | {self.rate.recent_fps:.1f} fps, "
-            f"p50 {self.latency.summary().p50_ms:.1f} ms, age {self.last.age_ms:.0f} ms"
-        )
+        p50_ms = self.latency.summary().p50_ms
+        pace = [*_rate(self.rate.recent_fps), f"p50 {p50_ms:.1f} ms", f"age {self.last.age_ms:.0f} ms"]
+        return f"{name}: {describe(self.last.result)} | {', '.join(pace)}"
 
     def totals(self) -> str:
         """The whole run so far, in one line."""
         latency = self.latency.summary()
         parts = [
             f"{self.rate.frames} frame{'s' * (self.rate.frames != 1)}",
-            f"{self.rate.overall_fps:.1f} fps",
+            *_rate(self.rate.overall_fps),
             f"latency p50 {latency.p50_ms:.1f}, p90 {latency.p90_ms:.1f}, p99 {latency.p99_ms:.1f} ms",
             f"{self.last.dropped if self.last else 0} dropped",
             f"memory {rss_mib():.0f} MiB (peak {peak_rss_mib():.0f})",
@@ -149,6 +149,11 @@ def describe(result: Result) -> str:
     if "detections" in document:
         return _objects(document["detections"])
     return ", ".join(f"output {output['shape']}" for output in document["outputs"])
+
+
+def _rate(fps: float) -> list[str]:
+    """The rate in words; none before it is known."""
+    return [] if math.isnan(fps) else [f"{fps:.1f} fps"]
 
 
 def _objects(detections: list[dict[str, Any]]) -> str:

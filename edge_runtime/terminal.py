@@ -4,6 +4,7 @@ The only module that imports rich (the extra ``tty``), which takes 5.4 MiB.
 """
 
 import logging
+import math
 import sys
 from types import TracebackType
 from typing import Any, Self
@@ -100,9 +101,9 @@ def _figures(status: Status) -> Table:
     age = "-" if run.last is None else f"{run.last.age_ms:.0f} ms"
     heat = "-" if status.temperature_c is None else f"{status.temperature_c:.0f} °C"
     figures = [
-        ("frames/s", f"{run.fps:.1f}"),
-        ("p50", f"{run.latency.p50_ms:.1f} ms"),
-        ("p90", f"{run.latency.p90_ms:.1f} ms"),
+        ("frames/s", _known(run.fps)),
+        ("p50", _known(run.latency.p50_ms, " ms")),
+        ("p90", _known(run.latency.p90_ms, " ms")),
         ("age", age),
         ("memory", f"{status.rss_mib:.0f} MiB"),
         ("temperature", heat),
@@ -115,6 +116,10 @@ def _figures(status: Status) -> Table:
             *(Text.assemble((f"{name} ", "dim"), value) for name, value in figures[start : start + 4])
         )
     return table
+
+
+def _known(value: float, unit: str = "") -> str:
+    return "-" if math.isnan(value) else f"{value:.1f}{unit}"
 
 
 def _troubles(status: Status) -> Text:

@@ -51,7 +51,7 @@ class Status:
         return {
             "model": self.model,
             "frames": run.frames,
-            "fps": round(run.fps, 2),
+            "fps": _rounded(run.fps),
             "latency_ms": {
                 "p50": _rounded(latency.p50_ms),
                 "p90": _rounded(latency.p90_ms),

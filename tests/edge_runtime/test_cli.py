@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,13 +31,19 @@ def test_a_folder_is_shown_frame_by_frame_with_a_summary(
     done = pi_infer("--source", pictures, "--model", make_network())
     lines = done.stdout.splitlines()
     assert done.returncode == 0
-    assert lines[0].startswith("circle/1.png: square 70.0 % | ")
-    assert lines[1].startswith("square/2.png: square 70.0 % | ")
+    assert lines[0].startswith("circle/1.png: square 70.0 % | p50 ")  # one frame has no rate
+    assert re.match(r"square/2\.png: square 70\.0 % \| \d+\.\d fps, p50 ", lines[1])
     assert lines[2].startswith("2 frames, ")
     assert "50.0 % of 2 labelled frames right" in lines[2]
     assert lines[2].endswith("1 unreadable skipped")
     assert done.stderr.startswith("pi-infer: warning: skipped: ")
     assert "broken.png" in done.stderr
+
+
+def test_a_single_frame_has_no_rate(pi_infer: Run, make_network: MakeNetwork, pictures: Path) -> None:
+    done = pi_infer("--source", pictures / "circle" / "1.png", "--model", make_network())
+    assert done.stdout.splitlines()[-1].startswith("1 frame, latency p50 ")
+    assert "fps" not in done.stdout
 
 
 def test_json_lines_to_standard_output_leave_the_words_to_standard_error(

@@ -195,7 +195,7 @@ def test_the_text_is_aligned_with_remedies_beneath_and_colours_only_when_asked(t
     assert lines[2].split() == ["problem", "64-bit", "the", "system", "is", "32-bit,", *lines[2].split()[6:]]
     assert lines[3].lstrip().startswith("-> write the 64-bit")
     assert lines[2].index("the system is") == lines[3].index("-> ") == lines[4].index("onnxruntime 1.32.0")
-    assert lines[-1] == "1 problems, 0 warnings, 23 ok (1.0 s)"
+    assert lines[-1] == "1 problem, 0 warnings, 23 ok (1.0 s)"
     assert "\033[" not in "".join(lines)
     assert "\033[1;31mproblem" in doctor.to_text(diagnosis, colour=True)
 

@@ -51,6 +51,13 @@ def test_the_panel_never_changes_its_height() -> None:
     assert heights == {len(drawn().splitlines())}
 
 
+def test_what_is_not_known_yet_is_a_dash() -> None:
+    for text in (drawn(), drawn(finished())):
+        assert "frames/s -" in text
+        assert "nan" not in text
+    assert "p50 -" in drawn()
+
+
 def test_a_silent_run_is_said() -> None:
     old = finished()
     assert "no result for 60 s" in drawn(replace(old, finished_ns=old.finished_ns - 60 * 10**9))

@@ -1,5 +1,6 @@
 """The live page's server over loopback, with raw sockets where a well-behaved client would not do."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -122,6 +123,7 @@ def test_the_figures(site: Site) -> None:
     assert status == 200
     assert (document["model"], document["frames"], document["latency_ms"]["p50"]) == ("tiny.onnx", 1, 12.5)
     assert (document["temperature_c"], document["throttled_now"]) == (71.5, True)
+    assert document["fps"] is None  # one frame has no rate
     assert document["throttled"] == ["under-voltage", "under-voltage since boot", "throttled since boot"]
     assert document["summary"] == "circle 90.0 %"
     assert document["baseline"] == {"sentence": "twice as fast"}
@@ -256,13 +258,11 @@ def test_broken_requests_are_refused_quietly(
 ) -> None:
     site = open_site(token)
     with site.raw(data) as connection:
-        connection.shutdown(socket.SHUT_WR)
         answer = b""
-        try:
+        with contextlib.suppress(OSError):  # it may have hung up in the middle of our request
+            connection.shutdown(socket.SHUT_WR)
             while chunk := connection.recv(1 << 16):
                 answer += chunk
-        except ConnectionResetError:
-            pass
     assert b"root:" not in answer
     assert b"Traceback" not in answer
     assert site.get("/healthz")[0] == 200
