@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
 from edge_runtime.command_line import CommandParser
-from edge_runtime.config import Config
+from edge_runtime.config import SETTINGS, Config
 from edge_runtime.config_flags import add_flags, effective
+from edge_runtime.config_idle import refuse_foreign_flags, refuse_idle_flags
 from edge_runtime.config_outputs import OUTPUT_SECTIONS
 from edge_runtime.errors import InputError, PiInferError
 
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     handler: Handler = arguments.handler
     try:
+        refuse_foreign_flags(arguments, arguments.sections)
         code = handler(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -77,13 +79,15 @@ def _parser() -> CommandParser:
 
 
 def _add_live(parser: CommandParser) -> None:
-    add_flags(parser, ("source", "picamera", "model", "live", *OUTPUT_SECTIONS))
-    parser.set_defaults(handler=_live)
+    sections = ("source", "picamera", "model", "live", *OUTPUT_SECTIONS)
+    add_flags(parser, sections)
+    parser.set_defaults(handler=_live, sections=sections)
 
 
 def _live(arguments: argparse.Namespace) -> int:
     config = effective(arguments)
     settings = _run_settings(config)
+    refuse_idle_flags(arguments, config, unattended=False)
     from edge_runtime import live  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
     show = _print_to_stderr if config.jsonl.path == "-" else _print_to_stdout
@@ -107,13 +111,15 @@ def _add_service(subparsers: "Subparsers") -> None:
         help="run under systemd",
         description="Run under systemd: ready at the first result, a watchdog ping per result.",
     )
-    add_flags(parser, ("source", "picamera", "model", "service", *OUTPUT_SECTIONS))
-    parser.set_defaults(handler=_service)
+    sections = ("source", "picamera", "model", "service", *OUTPUT_SECTIONS)
+    add_flags(parser, sections)
+    parser.set_defaults(handler=_service, sections=sections)
 
 
 def _service(arguments: argparse.Namespace) -> int:
     config = effective(arguments)
     settings = _run_settings(config)
+    refuse_idle_flags(arguments, config, unattended=True)
     from edge_runtime import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
     return service.run(settings, config, log=_print_to_stdout)
@@ -127,7 +133,7 @@ def _add_config(subparsers: "Subparsers") -> None:
     )
     parser.add_argument("--show", action="store_true", help="print the settings in force, as such a file")
     add_flags(parser)
-    parser.set_defaults(handler=_config)
+    parser.set_defaults(handler=_config, sections=tuple(SETTINGS))
 
 
 def _config(arguments: argparse.Namespace) -> int:
@@ -147,7 +153,7 @@ def _add_doctor(subparsers: "Subparsers") -> None:
     )
     parser.add_argument("--model", type=Path, metavar="M", help="the network to try (default: the demo's)")
     parser.add_argument("--json", metavar="FILE", help="write the findings as JSON ('-' is standard output)")
-    parser.set_defaults(handler=_doctor)
+    parser.set_defaults(handler=_doctor, sections=())
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -202,10 +208,8 @@ def _add_bench(subparsers: "Subparsers") -> None:
     remote = parser.add_argument_group("on another machine")
     remote.add_argument("--host", metavar="HOST", help="measure there, over SSH; --source is read there")
     remote.add_argument("--ssh-config", type=Path, metavar="FILE", help="as 'ssh -F'")
-    remote.add_argument(
-        "--remote-command", default="pi-infer", metavar="COMMAND", help="pi-infer there (default: pi-infer)"
-    )
-    parser.set_defaults(handler=_bench)
+    remote.add_argument("--remote-command", metavar="COMMAND", help="pi-infer there (default: pi-infer)")
+    parser.set_defaults(handler=_bench, sections=())
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -238,9 +242,12 @@ def _measure(arguments: argparse.Namespace) -> "BenchReport":
         rounds=arguments.rounds,
         threads=arguments.threads,
     )
-    if arguments.host is None:
-        return benchmark.bench(settings, _print_to_stderr)
     config, command = arguments.ssh_config, arguments.remote_command
+    if arguments.host is None:
+        if config is not None or command is not None:
+            raise InputError("--ssh-config and --remote-command do nothing without --host")
+        return benchmark.bench(settings, _print_to_stderr)
+    command = command or "pi-infer"
     remote = RemoteHost(arguments.host, ssh_config=config, command=command, progress=_print_to_stderr)
     return benchmark.bench_on(remote, settings)
 

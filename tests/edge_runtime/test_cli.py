@@ -119,7 +119,7 @@ def test_an_unknown_option_is_named_with_the_nearest_one(
 
 
 def test_a_value_may_look_like_an_option_or_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--mqtt-user=--modle", "--mqtt", "bench", "--gain=-modle", "config", "--threads", "-1"]) == 2
+    assert main(["--mqtt-user=--modle", "--mqtt", "bench", "--gain=-modle", "config", "--threads=-1"]) == 2
     assert "--gain must be" in capsys.readouterr().err
 
 

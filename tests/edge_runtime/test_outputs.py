@@ -153,7 +153,7 @@ def test_the_textfile_is_kept_while_the_run_lasts(make_network: MakeNetwork, tmp
         (("--web", "--web-bench", "missing.json"), "cannot read missing.json"),
         (("--web", "--web-bench", "tiny.json"), "tiny.json is not what 'pi-infer bench --json' writes"),
         (("--web", "--web-token-file", "missing"), "cannot read the token in missing"),
-        (("--mqtt", "x", "--mqtt-password-file", "missing"), "cannot read missing"),
+        (("--mqtt", "x", "--mqtt-user", "u", "--mqtt-password-file", "missing"), "cannot read missing"),
         (("--prometheus-textfile", "missing/x.prom"), "cannot write missing/x.prom"),
         (("--prometheus-textfile", "x.txt"), "node-exporter reads only files named *.prom"),
     ],
