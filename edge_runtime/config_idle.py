@@ -1,6 +1,6 @@
 """Flags that would do nothing are refused: whoever gives one expects something of it.
 
-In a file such settings may stand, for it may serve several commands, or wait for a flag that gives them a use.
+In a file such settings may stand: it may serve several commands, or wait for a flag that gives them a use.
 """
 
 import argparse

@@ -100,6 +100,14 @@ class FrameResult:
         return replace(self, frame=replace(self.frame, image=NO_IMAGE))
 
 
+@dataclass(frozen=True)
+class Model:
+    """A network that is ready, and how it takes its frames."""
+
+    network: Network
+    card: ModelCard
+
+
 class Pipeline:
     """Runs a network over the frames of a source; iterate once, then close.
 
@@ -183,25 +191,41 @@ class Pipeline:
         )
 
 
-def open_pipeline(settings: RunSettings) -> Pipeline:
-    """Load the network, then open the source, so that nothing is captured before it can be used.
+def load_model(settings: RunSettings) -> Model:
+    """Load the network and its card.
 
     Raises:
-        InputError: The network, its card or the source is missing or unreadable, or they do not fit.
+        InputError: One of them is missing or unreadable, or they do not fit.
+        ModelRefusedError: onnxruntime refuses the network.
+    """
+    network = open_network(_path(settings), settings.threads)
+    card = network.card(settings.card)
+    require_fit(network, card)
+    return Model(network, card)
+
+
+def open_pipeline(settings: RunSettings, model: Model | None = None) -> Pipeline:
+    """Open the source, once the network is ready, so that nothing is captured before it can be used.
+
+    Args:
+        settings: What to run on what.
+        model: The network, if it is loaded already.
+
+    Raises:
+        InputError: The source is missing or unreadable, or as ``load_model`` raises it.
         ModelRefusedError: onnxruntime refuses the network.
         CameraError: The camera cannot be opened.
     """
-    network = open_network(_model(settings), settings.threads)
-    card = network.card(settings.card)
-    source = open_source(settings.source, card.input, settings.picamera)
+    model = model or load_model(settings)
+    source = open_source(settings.source, model.card.input, settings.picamera)
     try:
-        return Pipeline(source, network, card)
+        return Pipeline(source, model.network, model.card)
     except BaseException:
         source.close()
         raise
 
 
-def _model(settings: RunSettings) -> Path:
+def _path(settings: RunSettings) -> Path:
     if settings.model is not None:
         return settings.model
     if settings.source.location != "demo":

@@ -1,7 +1,7 @@
 """``pi-infer service``: the pipeline under systemd.
 
-Ready when the first frame is finished, alive as long as frames are: a source or a network that hangs lets the
-watchdog run out, and systemd restarts the service.
+Its outputs are open from the start. It is ready when the first frame is finished, and alive as long as frames
+are: a source or a network that hangs lets the watchdog run out, and systemd restarts the service.
 """
 
 import signal
@@ -13,7 +13,7 @@ from edge_runtime.config import Config
 from edge_runtime.notify import Notifier
 from edge_runtime.outputs.select import Outputs
 from edge_runtime.outputs.status import StatusSource
-from edge_runtime.pipeline import RunSettings, open_pipeline
+from edge_runtime.pipeline import RunSettings, load_model, open_pipeline
 from edge_runtime.summary import RunSummary
 
 
@@ -49,17 +49,22 @@ def run(settings: RunSettings, config: Config, *, log: Callable[[str], None]) ->
 def _serve(settings: RunSettings, config: Config, notifier: Notifier, log: Callable[[str], None]) -> None:
     interval_ns = config.service.log_seconds * 10**9
     with ExitStack() as stack:
-        pipeline = stack.enter_context(open_pipeline(settings))
-        summary = RunSummary(frozenset((pipeline.card.labels or {}).values()))
-        status = StatusSource(pipeline.network.path.name, summary)
-        outputs = Outputs(status, unattended=True, complete=False, announce=log)
-        stack.enter_context(outputs).open(config)
+        model = load_model(settings)
+        summary = RunSummary(frozenset((model.card.labels or {}).values()))
+        status = StatusSource(model.network.path.name, summary)
+        outputs = stack.enter_context(Outputs(status, unattended=True, complete=False, announce=log))
+        outputs.open_here(config)  # the page shall answer while a stream is being connected
+        notifier.status(summary.line())
+        pipeline = stack.enter_context(open_pipeline(settings, model))
+        outputs.open_broker(
+            config
+        )  # or one restart after another would tell everybody of our coming and going
         due_ns = 0
         for frame_result in pipeline:
             summary.add(frame_result)
             outputs.publish(frame_result)
             if summary.rate.frames == 1:
-                log(f"ready with {pipeline.network.path}")
+                log(f"ready with {model.network.path}")
                 notifier.ready(summary.line())
                 due_ns = frame_result.finished_ns + interval_ns
             notifier.alive()

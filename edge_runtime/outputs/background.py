@@ -33,7 +33,7 @@ class OutputState:
 
 
 class Background:
-    """Feeds an output with the newest frames, and opens it again when it failed.
+    """Opens an output, feeds it with the newest frames, and opens it again when it failed.
 
     The first failure is logged, then nothing until it works again, which is logged too. Attempts are a
     second apart at first and a minute in the end.
@@ -54,7 +54,7 @@ class Background:
 
         Args:
             name: For messages.
-            open_output: Opens the output; called on the thread, again after each failure.
+            open_output: Opens the output; called on the thread, at once and again after each failure.
             opened: The output, if it is open already.
             waiting: How many frames may wait; the oldest of more is dropped.
             interval_s: Time to leave between two frames.
@@ -107,10 +107,22 @@ class Background:
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()))
 
     def _work(self) -> None:
-        while (frame_result := self._take()) is not None:
-            self._deliver(frame_result)
+        while (output := self._opened()) is not None and (frame_result := self._take()) is not None:
+            self._deliver(output, frame_result)
             self._closing.wait(self._delay_s or self._interval_s)
         self._drop_output()
+
+    def _opened(self) -> Output | None:
+        """The output, opened in as many attempts as it takes; None when it fails and we are closing."""
+        while self._output is None:
+            if self._closing.is_set() and self._delay_s > 0:
+                return None
+            try:
+                self._output = self._open()
+            except Exception as error:  # noqa: BLE001  whatever fails here must not stop the pipeline
+                self._failed(error)
+                self._closing.wait(self._delay_s)
+        return self._output
 
     def _take(self) -> FrameResult | None:
         """The next frame; None when closing and all is done, or nothing more can be."""
@@ -119,18 +131,16 @@ class Background:
             given_up = self._closing.is_set() and self._delay_s > 0
             return self._waiting.popleft() if self._waiting and not given_up else None
 
-    def _deliver(self, frame_result: FrameResult) -> None:
+    def _deliver(self, output: Output, frame_result: FrameResult) -> None:
         try:
-            if self._output is None:
-                self._output = self._open()
-            self._output.publish(frame_result)
+            output.publish(frame_result)
         except Exception as error:  # noqa: BLE001  whatever fails here must not stop the pipeline
+            self._skipped += 1
             self._failed(error)
         else:
             self._worked()
 
     def _failed(self, error: Exception) -> None:
-        self._skipped += 1
         if self._delay_s == 0:
             log.warning("%s: %s; trying again until it works", self._name, " ".join(str(error).split()))
         self._delay_s = min(2 * self._delay_s or self._first_delay_s, LONGEST_DELAY_S)

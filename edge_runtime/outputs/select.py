@@ -65,7 +65,12 @@ class Outputs:
                 stack.callback(output.close)
 
     def open(self, config: Config) -> None:
-        """Open what the settings name.
+        """Open what the settings name. Raises ``InputError`` as the two parts below do."""
+        self.open_here(config)
+        self.open_broker(config)
+
+    def open_here(self, config: Config) -> None:
+        """Open what stays on this machine: files and the live page.
 
         Raises:
             InputError: A setting cannot work or, unless unattended, an output cannot be opened.
@@ -76,6 +81,9 @@ class Outputs:
             self._open_web(config.web, config.web.address)
         if config.prometheus.textfile is not None:
             self._open_textfile(config.prometheus, config.prometheus.textfile)
+
+    def open_broker(self, config: Config) -> None:
+        """Begin to tell the broker that we are there. Raises ``InputError`` if a setting cannot work."""
         if config.mqtt.broker is not None:
             self._open_mqtt(config.mqtt)
 

@@ -123,6 +123,35 @@ def test_an_output_that_cannot_be_opened_is_opened_later() -> None:
     background.close()
 
 
+def test_it_is_opened_before_the_first_frame() -> None:
+    sink = Sink()
+    background = Background("test", sink.open)
+    eventually(lambda: sink.opened == 1)
+    background.close()
+    assert (sink.opened, sink.closed) == (1, 1)
+
+
+def test_what_cannot_be_opened_is_known_and_tried_again_without_a_frame(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Sink()
+    tries = []
+
+    def open_third_time() -> Sink:
+        tries.append(0)
+        if len(tries) < 3:
+            raise ConnectionRefusedError(111, "Connection refused")
+        return sink.open()
+
+    background = Background("test", open_third_time, first_delay_s=0.01)
+    eventually(lambda: sink.opened == 1)
+    assert len(caplog.records) == 1
+    assert background.state.skipped == 0
+    background.publish(finished())
+    eventually(lambda: sink.numbers == [0])
+    background.close()
+
+
 def test_attempts_become_rarer() -> None:
     times: list[float] = []
 

@@ -106,6 +106,40 @@ def test_the_service_goes_on_whatever_its_outputs_do(make_network: MakeNetwork, 
     assert all(line.endswith("; trying again until it works") for line in lines)
 
 
+def test_the_outputs_of_the_service_are_there_before_the_first_frame(
+    make_network: MakeNetwork, tmp_path: Path
+) -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and says nothing
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/x.mjpg"
+        arguments = (
+            "service", "--source", source, "--model", make_network(),
+            "--web", f"127.0.0.1:{port}", "--jsonl", "missing/x.jsonl",
+        )  # fmt: skip
+        with running(*arguments, cwd=tmp_path) as process:
+            line_of(process, "live page: ")
+            status, body = get(port, "/status.json")
+            assert process.stderr is not None
+            assert process.stderr.readline() == (
+                "pi-infer: warning: jsonl: cannot write missing/x.jsonl: No such file or directory; "
+                "trying again until it works\n"
+            )
+    assert (status, json.loads(body)["frames"], json.loads(body)["summary"]) == (200, 0, "no frame yet")
+
+
+def test_a_service_without_its_camera_does_not_announce_itself(
+    pi_infer: Run, make_network: MakeNetwork
+) -> None:
+    pytest.importorskip("paho.mqtt")
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        address = f"127.0.0.1:{broker.getsockname()[1]}"
+        done = pi_infer("service", "--source", "/dev/video99", "--model", make_network(), "--mqtt", address)
+        broker.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            broker.accept()
+    assert done.returncode == 4
+
+
 def test_a_live_run_goes_on_without_its_broker(pi_infer: Run, make_network: MakeNetwork) -> None:
     pytest.importorskip("paho.mqtt")
     model = make_network()

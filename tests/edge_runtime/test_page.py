@@ -142,6 +142,18 @@ def test_troubles_of_outputs_are_shown(browser: Browser, run: Run) -> None:
     assert "mqtt fails" in text(browser, "#troubles")
 
 
+def test_before_the_first_frame_the_page_says_so(browser: Browser) -> None:
+    address = Address("127.0.0.1", free_port())
+    page = LivePage(Access(address, None), status_source())
+    try:
+        browser.open(f"http://{address}/")
+        browser.wait_for("document.querySelector('#state').textContent == 'no frame yet'")
+        assert text(browser, "#found") == "no frame yet"
+        assert browser.complaints() == []
+    finally:
+        page.close()
+
+
 def test_the_page_comes_back_after_the_server_went(browser: Browser, run: Run) -> None:
     browser.open(run.url)
     browser.wait_for(SHOWN)

@@ -37,6 +37,7 @@ def test_ready_then_pings_then_a_clean_end_on_sigterm(
     make_network: MakeNetwork, manager: socket.socket
 ) -> None:
     with start(manager, "--source", "demo", "--model", str(make_network()), "--log-seconds", "1") as service:
+        assert receive(manager) == "STATUS=no frame yet"
         assert receive(manager).startswith("READY=1\nSTATUS=frame ")
         heard = [receive(manager)]
         while not heard[-1].startswith("STATUS="):
@@ -69,4 +70,5 @@ def test_the_end_of_the_source_ends_the_service(
     with start(manager, "--source", str(video), "--every-frame", "--model", str(make_network())) as service:
         service.communicate(timeout=30)
     assert service.returncode == 0
+    assert receive(manager) == "STATUS=no frame yet"
     assert receive(manager).startswith("READY=1")
