@@ -10,8 +10,7 @@ from typing import Any
 from edge_runtime.config import SETTINGS, Config, with_values
 from edge_runtime.config_option import nearest, shown
 from edge_runtime.errors import InputError
-
-LARGEST_FILE_BYTES = 1 << 20
+from edge_runtime.files import read_text
 
 
 def read_config(path: Path) -> Config:
@@ -23,7 +22,7 @@ def read_config(path: Path) -> Config:
         InputError: The file is missing or not TOML; a section or key is unknown, or a value is of the wrong
             type or impossible.
     """
-    text = _text(path)
+    text = read_text(path, "the settings")
     config = Config()
     for section, values in _document(path, text).items():
         if section not in SETTINGS or not isinstance(values, dict):
@@ -45,19 +44,6 @@ def to_toml(config: Config) -> str:
             text = f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}"
             lines.append(f"{text}  # {setting.option.flag}: {setting.option.help}")
     return "\n".join(lines) + "\n"
-
-
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file():
-            reason = "it is not a file" if path.exists() else "there is no such file"
-            raise InputError(f"cannot read the settings {path}: {reason}")
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise InputError(f"{path} is too large for a settings file")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text in UTF-8"
-        raise InputError(f"cannot read the settings {path}: {reason}") from error
 
 
 def _document(path: Path, text: str) -> dict[str, Any]:

@@ -1,12 +1,56 @@
-"""Writing files whole or not at all."""
+"""Reading files that are files, and writing them whole or not at all."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edge_runtime.errors import InputError
+
+LARGEST_TEXT_BYTES = 1 << 20
+
+
+def require_no_pipe(path: Path) -> None:
+    """Raise ``InputError`` for a pipe, which may have us wait for ever, or a device, which may never end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # whoever opens it says why
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path} is not a file")
+
+
+def read_text(path: Path, what: str = "", largest_bytes: int = LARGEST_TEXT_BYTES) -> str:
+    """A text in UTF-8, with or without a byte order mark.
+
+    Args:
+        path: A file.
+        what: What the file is to the user, for the message: "the settings".
+        largest_bytes: A larger one is refused.
+
+    Raises:
+        InputError: It is missing, no file, unreadable, too large, or no text.
+    """
+    text = ""
+    try:
+        unfit = _unfit_for_a_text(path, largest_bytes)
+        if unfit is None:
+            text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        unfit = "it is not a text in UTF-8"
+    except OSError as error:
+        unfit = error.strerror
+    if unfit is not None:
+        raise InputError(f"cannot read {f'{what} {path}'.strip()}: {unfit}")
+    return text
+
+
+def _unfit_for_a_text(path: Path, largest_bytes: int) -> str | None:
+    if not path.is_file():
+        return "it is not a file" if path.exists() else "there is no such file"
+    return "it is too large" if path.stat().st_size > largest_bytes else None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import InputError
+from edge_runtime.files import read_text
 from edge_runtime.labels import NAMED_LABELS
 
 METADATA_KEY = "pi_infer.card"
@@ -21,6 +22,7 @@ RESIZES = ("warp", "letterbox", "crop")
 COLOURS = ("RGB", "BGR", "GRAY")
 INTERPOLATIONS = ("auto", "nearest", "bilinear", "bicubic", "area")
 MAX_CLASSES = 1_000_000
+LARGEST_CARD_BYTES = 64 << 20
 TASKS = ("classify", "detect", "raw")
 
 
@@ -142,11 +144,7 @@ def load_card(metadata: Mapping[str, str], model: Path, override: Path | None = 
 
 def read_card_file(path: Path) -> ModelCard:
     """Read a card from a JSON file. Raises ``InputError`` if it is unreadable or malformed."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the model card {path}: {error}") from error
-    return parse_card(text, str(path))
+    return parse_card(read_text(path, "the model card", LARGEST_CARD_BYTES), str(path))
 
 
 def _card(document: Mapping[str, Any]) -> ModelCard:

@@ -19,6 +19,7 @@ from typing import IO, Self
 
 from edge_runtime import remote_scripts
 from edge_runtime.errors import InputError, RemoteError
+from edge_runtime.files import require_no_pipe
 
 SSH_OPTIONS = {
     "BatchMode": "yes",
@@ -258,6 +259,7 @@ class RemoteHost:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's content as hexadecimal digits. Raises ``InputError`` if it cannot be read."""
+    require_no_pipe(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError, ModelRefusedError
+from edge_runtime.files import require_no_pipe
 from edge_runtime.model_card import ModelCard, load_card
 
 onnxruntime.set_default_logger_severity(4)
@@ -153,11 +154,10 @@ def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.I
 
 def require_model_file(path: Path) -> None:
     """Raise ``InputError`` unless ``path`` is a non-empty file we may read."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the .onnx file in it")
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is not a file")  # a pipe would wait for ever, a device never end
+    require_no_pipe(path)
     try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give the .onnx file in it")
         with path.open("rb") as file:
             empty = not file.read(1)
     except OSError as error:

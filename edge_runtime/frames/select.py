@@ -5,6 +5,7 @@ from pathlib import Path
 from edge_runtime.config import SourceConfig
 from edge_runtime.config_picamera import PicameraConfig
 from edge_runtime.errors import InputError
+from edge_runtime.files import require_no_pipe
 from edge_runtime.frames.base import FrameSource
 from edge_runtime.model_card import InputSpec
 
@@ -50,6 +51,7 @@ def _open_location(location: str, config: SourceConfig) -> FrameSource:
 
 
 def _require_readable(path: Path) -> None:
+    require_no_pipe(path)
     try:
         if not path.is_dir():
             path.open("rb").close()

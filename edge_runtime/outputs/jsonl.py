@@ -1,5 +1,6 @@
 """Results as JSON lines: one object per frame, on its way as soon as the frame is finished."""
 
+import errno
 import json
 import os
 import stat
@@ -77,7 +78,12 @@ class JsonLines:
             os.close(handle)
 
     def _open(self, mode: int) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | mode, 0o666)
+        always = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        handle = os.open(
+            self._path, always | os.O_NONBLOCK | mode, 0o666
+        )  # or a pipe nobody reads holds us up
+        os.set_blocking(handle, True)
+        return handle
 
     def _write(self, line: bytes) -> None:
         rest = memoryview(line)
@@ -103,7 +109,8 @@ class JsonLines:
         return self._path.with_name(f"{self._path.name}.{number}")
 
     def _cannot_write(self, error: OSError) -> InputError:
-        return InputError(f"cannot write {self._name}: {error.strerror or error}")
+        reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror or error
+        return InputError(f"cannot write {self._name}: {reason}")
 
 
 def _torn(path: Path) -> bool:

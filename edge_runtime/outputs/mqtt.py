@@ -9,6 +9,7 @@ import json
 import re
 import secrets
 import socket
+import ssl
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from edge_runtime.addresses import Address, parse_address
 from edge_runtime.config_outputs import MQTT_PORT, MQTT_TLS_PORT, MqttConfig
 from edge_runtime.errors import InputError
+from edge_runtime.files import read_text
 from edge_runtime.outputs.home_assistant import Device, introduction
 from edge_runtime.outputs.status import StatusSource
 from edge_runtime.pipeline import FrameResult
@@ -66,7 +68,7 @@ def broker_of(config: MqttConfig) -> Broker:
         raise InputError("no MQTT broker: give one with --mqtt HOST")
     tls = config.tls or config.ca_file is not None
     if config.ca_file is not None:
-        _text(config.ca_file)
+        _require_certificates(config.ca_file)
     name = config.name or re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:64] or "device"
     return Broker(
         address=parse_address(config.broker, MQTT_TLS_PORT if tls else MQTT_PORT),
@@ -75,7 +77,9 @@ def broker_of(config: MqttConfig) -> Broker:
         qos=config.qos,
         seconds=config.seconds,
         user=config.user,
-        password=None if config.password_file is None else _text(config.password_file).strip(),
+        password=None
+        if config.password_file is None
+        else read_text(config.password_file, "the password in").strip(),
         tls=tls,
         ca_file=config.ca_file,
         home_assistant=config.home_assistant,
@@ -200,9 +204,8 @@ def _library() -> Any:
     return client
 
 
-def _text(path: Path) -> str:
+def _require_certificates(path: Path) -> None:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text"
-        raise InputError(f"cannot read {path}: {reason}") from error
+        ssl.create_default_context(cadata=read_text(path, "the certificates in"))
+    except ssl.SSLError as error:
+        raise InputError(f"{path} holds no certificates in PEM format") from error

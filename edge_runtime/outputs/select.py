@@ -11,6 +11,7 @@ from edge_runtime.addresses import parse_address
 from edge_runtime.config import Config
 from edge_runtime.config_outputs import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
 from edge_runtime.errors import InputError
+from edge_runtime.files import read_text
 from edge_runtime.outputs.background import Background
 from edge_runtime.outputs.base import Output
 from edge_runtime.outputs.jsonl import STANDARD_OUTPUT, JsonLines, Rotation
@@ -155,10 +156,7 @@ def read_baseline(path: Path) -> dict[str, Any]:
         InputError: The file cannot be read, or is no report of ``pi-infer bench --json``.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            report = from_json(file.read(LARGEST_BENCH_BYTES))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        report = from_json(read_text(path, "the benchmark", LARGEST_BENCH_BYTES))
     except ValueError as error:
         raise InputError(f"{path} is not what 'pi-infer bench --json' writes: {error}") from error
     return {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_runtime.addresses import Address, parse_address
 from edge_runtime.errors import InputError
+from edge_runtime.files import read_text
 
 SHORTEST_TOKEN = 16
 LONGEST_TOKEN = 200
@@ -75,13 +76,7 @@ def access_for(address: Address, token_file: Path | None) -> Access:
 
 
 def _read_token(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8") as file:
-            token = file.read(4 * LONGEST_TOKEN).strip()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot read the token in {path}: {getattr(error, 'strerror', None) or 'not a text'}"
-        ) from error
+    token = read_text(path, "the token in").strip()
     plain = token.isascii() and token.replace("-", "").replace("_", "").isalnum()
     if not plain or not SHORTEST_TOKEN <= len(token) <= LONGEST_TOKEN:
         raise InputError(

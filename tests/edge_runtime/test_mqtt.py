@@ -301,9 +301,9 @@ def test_what_the_settings_mean(tmp_path: Path) -> None:
     assert PASSWORD not in repr(broker)
     assert broker_of(MqttConfig(broker="broker.lan", tls=True)).address.port == 8883
     assert broker_of(MqttConfig(broker="broker.lan:99", tls=True)).address.port == 99
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         broker_of(MqttConfig(broker="broker.lan", password_file=tmp_path / "missing"))
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         broker_of(MqttConfig(broker="broker.lan", ca_file=tmp_path / "missing"))
 
 

@@ -184,10 +184,16 @@ def test_the_textfile_is_kept_while_the_run_lasts(make_network: MakeNetwork, tmp
     ("flags", "words"),
     [
         (("--web", "nonsense"), "--web must be HOST:PORT"),
-        (("--web", "--web-bench", "missing.json"), "cannot read missing.json"),
+        (
+            ("--web", "--web-bench", "missing.json"),
+            "cannot read the benchmark missing.json: there is no such file",
+        ),
         (("--web", "--web-bench", "tiny.json"), "tiny.json is not what 'pi-infer bench --json' writes"),
         (("--web", "--web-token-file", "missing"), "cannot read the token in missing"),
-        (("--mqtt", "x", "--mqtt-user", "u", "--mqtt-password-file", "missing"), "cannot read missing"),
+        (
+            ("--mqtt", "x", "--mqtt-user", "u", "--mqtt-password-file", "missing"),
+            "cannot read the password in missing",
+        ),
         (("--prometheus-textfile", "missing/x.prom"), "cannot write missing/x.prom"),
         (("--prometheus-textfile", "x.txt"), "node-exporter reads only files named *.prom"),
     ],
