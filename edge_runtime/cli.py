@@ -5,6 +5,7 @@ handler that imports what it needs when it runs, so that ``pi-infer --help`` sta
 """
 
 import argparse
+import contextlib
 import importlib.util
 import logging
 import os
@@ -14,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
-from edge_runtime.command_line import CommandParser
+from edge_runtime.command_line import CommandParser, positive, positive_seconds, threads
 from edge_runtime.config import SETTINGS, Config
 from edge_runtime.config_flags import add_flags, effective
 from edge_runtime.config_idle import refuse_foreign_flags, refuse_idle_flags
 from edge_runtime.config_outputs import OUTPUT_SECTIONS
-from edge_runtime.errors import InputError, PiInferError
+from edge_runtime.errors import InputError, PiInferError, one_line
 
 if TYPE_CHECKING:
     from edge_runtime.live import Panel
@@ -122,7 +123,7 @@ def _service(arguments: argparse.Namespace) -> int:
     refuse_idle_flags(arguments, config, unattended=True)
     from edge_runtime import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
-    return service.run(settings, config, log=_print_to_stdout)
+    return service.run(settings, config, log=_log_to_stdout)
 
 
 def _add_config(subparsers: "Subparsers") -> None:
@@ -201,7 +202,7 @@ def _add_bench(subparsers: "Subparsers") -> None:
         "--rounds", type=positive, default=5, metavar="R", help="processes for each network (default: 5)"
     )
     parser.add_argument(
-        "--threads", type=positive, metavar="N", help="threads of one inference (default: all)"
+        "--threads", type=threads, metavar="N", help="threads of one inference (default: all)"
     )
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON ('-' is standard output)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report as Markdown")
@@ -268,28 +269,6 @@ def _run_settings(config: Config) -> "RunSettings":
     )
 
 
-def positive(text: str) -> int:
-    """An argument type: a whole number from 1."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return number
-
-
-def positive_seconds(text: str) -> float:
-    """An argument type: a time above 0 and up to a day."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 86400")
-    return seconds
-
-
 def _print_to_stdout(line: str) -> None:
     try:
         print(line, flush=True)
@@ -300,22 +279,44 @@ def _print_to_stdout(line: str) -> None:
         raise InputError(f"cannot write to standard output: {error.strerror}") from error
 
 
+def _log_to_stdout(line: str) -> None:
+    """For the service, which goes on where its log is full."""
+    with contextlib.suppress(InputError):
+        _print_to_stdout(line)
+
+
 def _print_to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # words about the work, which must not fail for want of them
+        print(line, file=sys.stderr, flush=True)
 
 
 def _report(error: Exception) -> int:
     message = str(error) if isinstance(error, PiInferError) else f"{type(error).__name__}: {error}"
-    _print_to_stderr(f"pi-infer: error: {' '.join(message.split())}")
+    _print_to_stderr(f"pi-infer: error: {one_line(' '.join(message.split()))}")
     return error.exit_code if isinstance(error, PiInferError) else 1
 
 
 def _survive_any_terminal() -> None:
     """Escape what the terminal's encoding lacks instead of dying of it, and show warnings as plain lines."""
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    logging.basicConfig(format="pi-infer: warning: %(message)s", level=logging.WARNING)
+    warnings = logging.StreamHandler()
+    warnings.setFormatter(_OneLine("pi-infer: warning: %(message)s"))
+    logging.basicConfig(handlers=[warnings], level=logging.WARNING)
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
+def _replace_closed_streams() -> None:
+    """Have a standard stream that our caller closed lead nowhere, before a file of ours takes its number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
 
 
 def _discard_stdout() -> None:

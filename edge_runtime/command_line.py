@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from edge_runtime.config_option import closest
+from edge_runtime.config_option import MOST_THREADS, closest
 
 OPTION = re.compile(r"--?[A-Za-z][^\s=]*")
 
@@ -42,3 +42,33 @@ class CommandParser(argparse.ArgumentParser):
             if found and " " not in text and found[0] not in self._option_string_actions:
                 near = closest(found[0], self._option_string_actions) if text.startswith("--") else None
                 self.error(f"unknown option {found[0]}{f'; did you mean {near}?' if near else ''}")
+
+
+def positive(text: str) -> int:
+    """An argument type: a whole number from 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return number
+
+
+def positive_seconds(text: str) -> float:
+    """An argument type: a time above 0 and up to a day."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 86400")
+    return seconds
+
+
+def threads(text: str) -> int:
+    """An argument type: a number of threads, as in the settings."""
+    number = positive(text)
+    if number > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_THREADS}")
+    return number

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from edge_runtime.config_option import Option, Setting
+from edge_runtime.config_option import MOST_THREADS, Option, Setting
 from edge_runtime.config_outputs import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
 from edge_runtime.config_picamera import PicameraConfig
 
@@ -59,7 +59,8 @@ class ModelConfig:
         Option("--input", "a model card to use instead of the network's", "CARD.json", names_file=True),
     ] = None
     threads: Annotated[
-        int | None, Option("--threads", "threads of one inference (default: all)", "N", low=1, high=256)
+        int | None,
+        Option("--threads", "threads of one inference (default: all)", "N", low=1, high=MOST_THREADS),
     ] = None
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+MOST_THREADS = 256
+
 
 @dataclass(frozen=True)
 class Option:

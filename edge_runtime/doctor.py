@@ -13,6 +13,7 @@ from edge_runtime.checks import camera, network, software, system
 from edge_runtime.checks.base import Finding, Verdict, problem
 from edge_runtime.checks.children import ask
 from edge_runtime.checks.machine import Machine, this_machine
+from edge_runtime.errors import one_line
 
 QUESTIONS_LIMIT_S = 4.0
 PACKAGES_PARENT = str(Path(__file__).resolve().parents[1])
@@ -150,7 +151,7 @@ def to_text(diagnosis: Diagnosis, *, colour: bool = False) -> str:
     board = diagnosis.board
     width = max(map(len, diagnosis.findings), default=0)
     lines = [
-        _one_line(f"{board.model}, {board.cores} x {board.cpu}, {board.memory_mib:.0f} MiB, {board.os}"),
+        one_line(f"{board.model}, {board.cores} x {board.cpu}, {board.memory_mib:.0f} MiB, {board.os}"),
         "",
     ]
     for name, finding in diagnosis.findings.items():
@@ -176,12 +177,7 @@ def _examine(check: Check, machine: Machine) -> Finding:
         found = problem(
             f"this check failed itself: {error!r}", "report it, with what 'pi-infer doctor' shows"
         )
-    return Finding(found.verdict, _one_line(found.detail), _one_line(found.remedy))
-
-
-def _one_line(text: str) -> str:
-    """Text from files and other programs, made safe to print."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    return Finding(found.verdict, one_line(found.detail), one_line(found.remedy))
 
 
 def _counts(findings: Iterable[Finding]) -> Counter[Verdict]:

@@ -47,3 +47,8 @@ class TargetUnmetError(PiInferError):
     """The asked speed-up, budget or drop is out of reach; the best found was written beside it."""
 
     exit_code = 6
+
+
+def one_line(text: str) -> str:
+    """Text from files and other programs, made safe to print: nothing in it drives a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()

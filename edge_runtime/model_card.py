@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import InputError
+from edge_runtime.errors import InputError, one_line
 from edge_runtime.files import read_text
 from edge_runtime.labels import NAMED_LABELS
 
@@ -216,9 +216,9 @@ def _labels(value: Any) -> dict[int, str] | None:
     if isinstance(value, list):
         if not all(isinstance(name, str | int) for name in value):
             raise ValueError("labels must be names")
-        return {index: str(name) for index, name in enumerate(value)}
+        return {index: one_line(str(name)) for index, name in enumerate(value)}
     pairs = ((key, name) if str(key).isdigit() else (name, key) for key, name in dict(value).items())
-    return {int(index): str(name) for index, name in pairs}
+    return {int(index): one_line(str(name)) for index, name in pairs}
 
 
 def _golden(fields: Mapping[str, Any]) -> Golden:

@@ -1,5 +1,6 @@
 """Telling systemd how we are: the notification protocol of ``sd_notify(3)``, without a library."""
 
+import contextlib
 import os
 import socket
 import time
@@ -36,7 +37,10 @@ class Notifier:
     def _send(self, state: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
+        with (
+            contextlib.suppress(OSError),  # it may be starting anew itself: no reason for us to end
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager,
+        ):
             manager.sendto(state.encode(), self._address)
 
 
@@ -44,4 +48,5 @@ def _watchdog_ns(environment: Mapping[str, str]) -> int:
     """How long systemd waits for a sign of life; 0 if it does not watch this process."""
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0
-    return int(environment.get("WATCHDOG_USEC", "0")) * 1000
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    return int(microseconds) * 1000 if microseconds.isdecimal() else 0

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from edge_runtime.errors import one_line
 from edge_runtime.metrics import FrameRate, LatencySummary, LatencyWindow, peak_rss_mib, rss_mib
 from edge_runtime.pipeline import FrameResult
 from edge_runtime.postprocess.base import Result
@@ -104,7 +105,7 @@ class RunSummary:
         """The newest frame and the pace, in one line."""
         if self.last is None:
             return "no frame yet"
-        name = self.last.frame.name or f"frame {self.last.frame.sequence}"
+        name = one_line(self.last.frame.name) or f"frame {self.last.frame.sequence}"
         p50_ms = self.latency.summary().p50_ms
         pace = [*_rate(self.rate.recent_fps), f"p50 {p50_ms:.1f} ms", f"age {self.last.age_ms:.0f} ms"]
         return f"{name}: {describe(self.last.result)} | {', '.join(pace)}"

@@ -188,6 +188,50 @@ def test_a_full_standard_output_is_one_line(pi_infer: Run, make_network: MakeNet
     assert_one_line(done, 2, "standard output")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_closed_standard_streams_lead_nowhere(
+    make_network: MakeNetwork, pictures: Path, tmp_path: Path, closed: str
+) -> None:
+    command = f'"{sys.executable}" -m edge_runtime.cli --source "$1" --model "$0" --jsonl out.jsonl'
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {closed}", str(make_network()), str(pictures)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert ("skipped: " in done.stdout, "skipped: " in done.stderr) == (False, "2>" not in closed)
+    frames = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [frame["frame"] for frame in frames] == [0, 1]
+
+
+def test_a_full_standard_error_keeps_the_exit_code(pi_infer: Run) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = pi_infer("--source", "/missing", stderr=full, stdout=subprocess.PIPE, capture_output=False)
+    assert done.returncode == 2
+
+
+def test_names_from_files_do_not_drive_the_terminal(
+    pi_infer: Run, make_network: MakeNetwork, pictures: Path
+) -> None:
+    names = ["\x1b[31mred\nSTOPPING=1", "b\x07\u202e", "c"]
+    model = make_network((0.7, 0.2, 0.1), card={"task": "classify", "labels": names})
+    (pictures / "circle" / "1.png").rename(pictures / "circle" / "\x1b[31m\n1.png")
+    (pictures / "square" / "broken.png").rename(pictures / "square" / "\x1b[31m\nbroken.png")
+    done = pi_infer("--source", pictures, "--model", model)
+    assert done.returncode == 0
+    assert all(line.isprintable() for line in (done.stdout + done.stderr).splitlines())
+    assert done.stdout.splitlines()[0].startswith("circle/ [31m 1.png: [31mred STOPPING=1 70.0 % | ")
+    assert len(done.stdout.splitlines()) == 3
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", ["0", "257", "9999999", "x"])
+def test_bench_takes_as_many_threads_as_the_settings(capsys: pytest.CaptureFixture[str], number: str) -> None:
+    with pytest.raises(SystemExit) as ending:
+        main(["bench", "m.onnx", "--threads", number])
+    assert ending.value.code == 2
+    assert f"argument --threads: {number!r} is not a whole number from 1" in capsys.readouterr().err
+
+
 def test_a_reader_that_goes_away_ends_the_run_silently(make_network: MakeNetwork, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edge_runtime.cli", "--source", "demo", "--model", str(make_network())]
     with subprocess.Popen(

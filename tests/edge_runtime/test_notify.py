@@ -32,6 +32,11 @@ def received(manager: socket.socket) -> list[str]:
             return messages
 
 
+def test_a_manager_that_does_not_listen_is_no_reason_to_end(tmp_path: Path) -> None:
+    for name in (str(tmp_path / "nobody"), "x" * 300):
+        Notifier({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "junk"}).ready("first frame")
+
+
 def test_the_states_of_a_life(manager: socket.socket) -> None:
     notifier = Notifier(environment(manager))
     notifier.ready("first frame")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakeNetwork = Callable[..., Path]
 
 
@@ -62,6 +63,25 @@ def test_a_service_that_fails_never_says_it_is_ready(manager: socket.socket, tmp
         _, err = service.communicate(timeout=30)
     assert service.returncode == 2
     assert err.startswith("pi-infer: error: cannot read ")
+
+
+def test_a_log_that_is_full_does_not_end_the_service(
+    make_network: MakeNetwork, pi_infer: Run, video: Path, tmp_path: Path
+) -> None:
+    arguments = (
+        "service",
+        "--source",
+        video,
+        "--every-frame",
+        "--model",
+        make_network(),
+        "--jsonl",
+        "x.jsonl",
+    )
+    with Path("/dev/full").open("w") as full:
+        done = pi_infer(*arguments, stdout=full, stderr=subprocess.PIPE, capture_output=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len((tmp_path / "x.jsonl").read_text().splitlines()) == 12
 
 
 def test_the_end_of_the_source_ends_the_service(
