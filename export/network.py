@@ -284,7 +284,6 @@ def _reason(
         "dynamic bias: computed by the network": bool(layer.bias) and layer.bias not in weights,
         "shared weight: another layer uses it too": uses[layer.weight] > 1,
         "depthwise": 1 < layer.group == layer.in_channels,
-        "already 1x1": layer.kernel == (1, 1),
     }
     return next((reason for reason, holds in obstacles.items() if holds), None)
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
@@ -24,8 +24,9 @@ from edge_runtime.errors import PiInferError
 from edge_runtime.files import write_text
 from edge_runtime.session import default_threads
 from export.card import require_card, with_card
-from export.detection import DetectorScore
-from export.evaluate import ModelScore, evaluate
+from export.contestants import open_contestant
+from export.detection import DetectorEvaluation, DetectorScore, evaluate_detectors
+from export.evaluate import Evaluation, ModelScore, evaluate_classifier
 from export.images import ImageReader, find_images, prepare
 from export.methods import all_methods, methods_named
 from export.methods.base import Method
@@ -79,12 +80,14 @@ class Way:
         name: What it is called, and whose it is.
         methods: The methods on offer.
         nonlinear: Whether fits match the response after its activation.
+        refit: Whether the layers that stay are fitted anew.
         cost: What is to become less.
     """
 
     name: str
     methods: tuple[Method, ...] = field(repr=False)
     nonlinear: bool = False
+    refit: bool = False
     cost: str = "macs"
 
 
@@ -99,15 +102,28 @@ WAYS = (
     Way("channels removed (Sun's structured form; He)", methods_named(["input-channels"])),
     Way("spatial (Jaderberg)", methods_named(["spatial"])),
     Way("combined, 3d (Zhang)", methods_named(["combined"])),
-    Way("auto", all_methods(), nonlinear=True),
+    Way("auto", all_methods(), nonlinear=True, refit=True),
     Way("sparse connections (Sun)", methods_named(["sparse"]), cost="storage"),
     Way(
         "fully connected layers (Girshick; best of all fits)",
         methods_named(["fully-connected"]),
         cost="storage",
     ),
-    Way("auto, by storage", all_methods(), nonlinear=True, cost="storage"),
+    Way("auto, by storage", all_methods(), nonlinear=True, refit=True, cost="storage"),
 )
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent on a figure.
+
+    Attributes:
+        images: Calibration images.
+        every: Of the test images of a classifier, each so many-th is used.
+    """
+
+    images: int
+    every: int
 
 
 class Figures:
@@ -128,9 +144,15 @@ class Figures:
             write_text(self._path, json.dumps(self._all, indent=1))
 
 
-def scores_of(models: list[Path], task: Task) -> list[Scores]:
-    """Points of each network on all test images, by the name of the score."""
-    evaluation = evaluate(models, ASSETS / "images" / task.test, padding=task.padding)
+def scores_of(models: list[Path], task: Task, every: int) -> list[Scores]:
+    """Points of each network by the name of the score; a classifier's on each ``every``-th test image."""
+    folder = find_images(ASSETS / "images" / task.test)
+    contestants = [open_contestant(model, None, None) for model in models]
+    evaluation: Evaluation | DetectorEvaluation
+    if contestants[0].card.task == "detect":
+        evaluation = evaluate_detectors(contestants, folder, task.padding)
+    else:
+        evaluation = evaluate_classifier(contestants, replace(folder, files=folder.files[::every]))
     return [_points(score) for score in evaluation.scores]
 
 
@@ -142,15 +164,15 @@ def _points(score: ModelScore | DetectorScore) -> Scores:
     return {name: value for name, value in points.items() if value is not None}
 
 
-def fill(task: Task, way: Way, ratios: list[float], images: int, figures: Figures) -> None:
+def fill(task: Task, way: Way, ratios: list[float], effort: Effort, figures: Figures) -> None:
     """Reduce by all ratios that are not there yet, and score them together."""
     missing = [ratio for ratio in ratios if figures.get(task.network, way.name, ratio) is None]
     if not missing:
         return
     with tempfile.TemporaryDirectory() as folder:
         made = {ratio: Path(folder) / f"{ratio}.onnx" for ratio in missing}
-        reached = _reduce(task, way, made, images)
-        scores = scores_of([made[ratio] for ratio in reached], task) if reached else []
+        reached = _reduce(task, way, made, effort.images)
+        scores = scores_of([made[ratio] for ratio in reached], task, effort.every) if reached else []
     for (ratio, achieved), points in zip(reached.items(), scores, strict=True):
         figures.put(points | {"ratio": achieved}, task.network, way.name, ratio)
     for ratio in missing:
@@ -166,7 +188,11 @@ def _reduce(task: Task, way: Way, made: dict[float, Path], images: int) -> dict[
     reader = ImageReader(calibration.files, task.padding)
     tensors = (image.tensor for image in prepare(reader, card.input))
     options = ReduceOptions(
-        methods=way.methods, nonlinear=way.nonlinear, cost=way.cost, threads=default_threads()
+        methods=way.methods,
+        nonlinear=way.nonlinear,
+        refit=way.refit,
+        cost=way.cost,
+        threads=default_threads(),
     )
     reached: dict[float, float] = {}
     with ExitStack() as stack:
@@ -219,6 +245,9 @@ def main() -> int:
     parser.add_argument("--ratios", default="1.5,2,3,4,5", help="rising (default: 1.5,2,3,4,5)")
     parser.add_argument("--ways", default="", metavar="TEXT", help="only ways with TEXT in their names")
     parser.add_argument("--images", type=int, default=300, help="calibration images (default: 300)")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="use each N-th test image of the classifiers"
+    )
     parser.add_argument("--keep", type=Path, metavar="FILE", help="figures made and to be made: a JSON file")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.networks if name not in names]
@@ -226,14 +255,15 @@ def main() -> int:
         parser.error(f"no network {unknown[0]!r}" if unknown else f"{ASSETS} is not there")
     ratios = [float(value) for value in arguments.ratios.split(",")]
     figures = Figures(arguments.keep)
+    effort = Effort(arguments.images, arguments.every)
     for task in TASKS:
         if arguments.networks and task.network not in arguments.networks:
             continue
         if figures.get(task.network) is None:
-            figures.put(scores_of([task.model], task)[0], task.network)
+            figures.put(scores_of([task.model], task, effort.every)[0], task.network)
         for way in WAYS:
             if arguments.ways in way.name:
-                fill(task, way, ratios, arguments.images, figures)
+                fill(task, way, ratios, effort, figures)
         print("\n".join(tables(task, ratios, figures)), flush=True)
     return 0
 

@@ -144,7 +144,6 @@ REASONS = {
     "dynamic bias: computed by the network": dynamic(2),
     "shared weight: another layer uses it too": shared(),
     "depthwise": one_layer((8, 1, 3, 3), group=4),
-    "already 1x1": one_layer((4, 4, 1, 1)),
     "a convolution over 1 axes, not 2": reshaped([1, 4, 36], (2, 4, 3)),
     "a convolution over 3 axes, not 2": reshaped([1, 2, 2, 6, 6], (2, 2, 1, 3, 3)),
     "weights are double, not float": one_layer((4, 4, 3, 3), dtype=np.float64),
