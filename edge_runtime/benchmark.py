@@ -11,11 +11,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from edge_runtime import __version__
@@ -32,6 +29,7 @@ from edge_runtime.board import Condition, read_board, read_condition, throttling
 from edge_runtime.errors import CameraError, InputError, ModelRefusedError, PiInferError, RemoteError
 from edge_runtime.remote import RemoteHost, file_sha256
 from edge_runtime.report import BenchReport, Machine, display_names, from_json
+from edge_runtime.termination import ended_like_interrupted
 
 BARE_RUN = "session.run alone"
 FRAME_PATH = "preprocess, session.run and postprocess"
@@ -87,7 +85,7 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchReport:
         ModelRefusedError: A network cannot run.
     """
     digests = [file_sha256(path) for path in settings.networks]
-    with _ended_like_interrupted(), tempfile.TemporaryDirectory(prefix="pi-infer-bench-") as folder:
+    with ended_like_interrupted(), tempfile.TemporaryDirectory(prefix="pi-infer-bench-") as folder:
         frames = _decode_frames(settings, Path(folder), progress)
         conditions = [read_condition()]
         names = display_names([str(path) for path in settings.networks])
@@ -111,7 +109,7 @@ def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
         InputError: A network or card cannot be read here.
         RemoteError: Pushing or measuring failed, or the answer is no report.
     """
-    with _ended_like_interrupted(), remote:
+    with ended_like_interrupted(), remote:
         answer = remote.run(_arguments(remote, settings))
     try:
         report = from_json(answer)
@@ -216,24 +214,6 @@ def _end(code: int, said: Sequence[str]) -> str:
         hint = " (is there enough memory?)" if -code == signal.SIGKILL else ""
         return f"its process was killed by {signal.Signals(-code).name}{hint}"
     return f"its process failed: {said[-1] if said else f'code {code}'}"
-
-
-@contextmanager
-def _ended_like_interrupted() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP like Ctrl-C: the running child is killed and temporary files go."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _report(

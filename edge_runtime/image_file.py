@@ -31,9 +31,11 @@ def read_image(path: Path) -> Image:
         (H, W, 3) uint8, blue, green, red.
 
     Raises:
-        InputError: The file is missing, unreadable, not a picture, cut short, or absurdly large.
+        InputError: The file is missing, unreadable, empty, not a picture, cut short, or absurdly large.
     """
     data = _bytes(path)
+    if data.size == 0:
+        raise InputError(f"{path} is empty")
     if _cut_short(data):
         raise InputError(f"{path} is a picture cut short; copy it again")
     try:

@@ -10,6 +10,7 @@ from edge_runtime.outputs.select import Outputs
 from edge_runtime.outputs.status import StatusSource
 from edge_runtime.pipeline import Pipeline, RunSettings, open_pipeline
 from edge_runtime.summary import RunSummary
+from edge_runtime.termination import ended_like_interrupted
 
 LINE_INTERVAL_NS = 500_000_000
 
@@ -33,9 +34,10 @@ def run(
 
     Raises:
         PiInferError: As the parts of the pipeline raise it, or an output that cannot be opened.
-        KeyboardInterrupt: Ctrl-C, after the summary.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP, after the summary.
     """
     with ExitStack() as stack:
+        stack.enter_context(ended_like_interrupted())
         pipeline = stack.enter_context(open_pipeline(settings))
         waits = not pipeline.source.live
         summary = RunSummary(frozenset((pipeline.card.labels or {}).values()))

@@ -5,9 +5,8 @@ are: a source or a network that hangs lets the watchdog run out, and systemd res
 """
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from edge_runtime.config import Config
 from edge_runtime.notify import Notifier
@@ -15,6 +14,7 @@ from edge_runtime.outputs.select import Outputs
 from edge_runtime.outputs.status import StatusSource
 from edge_runtime.pipeline import RunSettings, load_model, open_pipeline
 from edge_runtime.summary import RunSummary
+from edge_runtime.termination import signals_raise
 
 
 class _Terminated(BaseException):
@@ -37,7 +37,7 @@ def run(settings: RunSettings, config: Config, *, log: Callable[[str], None]) ->
     """
     notifier = Notifier()
     try:
-        with _raising_on_sigterm():
+        with signals_raise(_Terminated, signal.SIGTERM):
             _serve(settings, config, notifier, log)
     except _Terminated:
         log("ending on SIGTERM")
@@ -72,15 +72,3 @@ def _serve(settings: RunSettings, config: Config, notifier: Notifier, log: Calla
                 due_ns += interval_ns
                 log(summary.totals())
                 notifier.status(summary.line())
-
-
-@contextmanager
-def _raising_on_sigterm() -> Iterator[None]:
-    def terminate(_number: int, _frame: FrameType | None) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -47,6 +47,8 @@ class FolderSource:
             try:
                 image = read_image(path)
             except InputError as error:
+                if len(self._paths) == 1:
+                    raise
                 self._skip(path, error)
                 continue
             label = path.parent.name if path.parent != self._root else None

@@ -1,5 +1,6 @@
 """Class scores to the best few labels."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from edge_runtime.preprocess import Placement
 
 TOP = 5
 ROUNDING = 1e-3  # how far float16 or int8 arithmetic may push a probability beyond 0 or 1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Classifier:
         self._card = card
         self._top = top
         self._logits = False
+        self._warned = False
 
     def __call__(
         self, outputs: list[NDArray[np.float32]], placement: Placement, image_shape: tuple[int, int]
@@ -103,6 +107,13 @@ class Classifier:
             raise InputError(
                 f"the model card names {named} classes but the network gives {classes} scores: "
                 "correct its labels with 'pi-export card'"
+            )
+        if 0 < named < classes and named == len(self._card.labels or ()) and not self._warned:
+            self._warned = True
+            log.warning(
+                "the model card names %d classes but the network gives %d scores: is each name in its place?",
+                named,
+                classes,
             )
 
 

@@ -116,3 +116,16 @@ def test_the_task_of_the_card_chooses_the_postprocessor() -> None:
     assert isinstance(make(ModelCard(SPEC, task="raw")), Raw)
     detector = make(ModelCard(SPEC, task="detect", labels={0: "cat"}, decoder={"kind": "yolov5"}))
     assert "detections" in detector([np.zeros((1, 100, 6), np.float32)], PLACEMENT, (8, 8)).to_json()
+
+
+@pytest.mark.parametrize(
+    ("labels", "warnings"), [({0: "a", 1: "b"}, 1), ({0: "a", 1: "b", 2: "c"}, 0), ({2: "c"}, 0), (None, 0)]
+)
+def test_fewer_names_than_scores_are_said_once_unless_some_classes_were_picked(
+    caplog: pytest.LogCaptureFixture, labels: dict[int, str] | None, warnings: int
+) -> None:
+    classifier = Classifier(ModelCard(SPEC, labels=labels))
+    for _ in range(2):
+        classify(classifier, 0.2, 0.5, 0.3)
+    assert len(caplog.records) == warnings
+    assert all("names 2 classes but the network gives 3" in record.getMessage() for record in caplog.records)

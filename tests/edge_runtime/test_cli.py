@@ -275,6 +275,37 @@ def test_control_c_shows_the_summary_and_ends_with_130(make_network: MakeNetwork
     assert err == ""
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_told_to_end_is_taken_for_control_c(
+    make_network: MakeNetwork, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "edge_runtime.cli", "--source", "demo", "--model", str(make_network())]
+    with subprocess.Popen(
+        [*command, "--prometheus-textfile", "x.prom"], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert " dropped, memory " in out.splitlines()[-1]
+    assert not (tmp_path / "x.prom").exists()
+
+
+def test_what_nohup_ignores_stays_ignored(make_network: MakeNetwork, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge_runtime.cli", "--source", "demo", "--model", str(make_network())]
+    with subprocess.Popen(
+        ["nohup", *command, "--frames", "40"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        stderr=subprocess.DEVNULL, cwd=tmp_path,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert out.splitlines()[-1].startswith("40 frames, ")
+
+
 def test_debug_shows_the_traceback(pi_infer: Run) -> None:
     done = pi_infer("--debug", "--source", "/missing", "--model", "/missing")
     assert done.returncode == 1

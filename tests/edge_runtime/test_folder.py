@@ -55,6 +55,14 @@ def test_a_folder_of_only_broken_pictures_is_refused(tmp_path: Path) -> None:
         list(FolderSource(tmp_path))
 
 
+def test_the_only_picture_says_itself_what_is_wrong(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    for path in (tmp_path, tmp_path / "a.png"):
+        with pytest.raises(InputError, match=r"a\.png is empty$"):
+            list(FolderSource(path))
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("name", ["missing", "missing.png"])
 def test_a_missing_source_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="No such file"):

@@ -1,0 +1,37 @@
+"""Being told to end: a signal becomes an exception, so that what is open is closed on the way out."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
+
+
+@contextmanager
+def signals_raise(exception: type[BaseException], *numbers: signal.Signals) -> Iterator[None]:
+    """Raise ``exception`` in the main thread when one of these signals comes.
+
+    Those that whoever started us had ignored, as ``nohup`` does, stay ignored. In any other thread, where
+    Python handles no signals, this does nothing.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise exception
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+
+
+def ended_like_interrupted() -> AbstractContextManager[None]:
+    """Treat SIGTERM and SIGHUP like Ctrl-C."""
+    return signals_raise(KeyboardInterrupt, signal.SIGTERM, signal.SIGHUP)
