@@ -95,11 +95,11 @@ def require_writable(target: Path) -> None:
 
 
 def _temporary_beside(target: Path) -> Path:
-    if target.is_dir():
-        raise InputError(f"cannot write {target}: it is a folder; give a file name")
-    if target.exists() and not target.is_file():
-        raise InputError(f"cannot write {target}: it is a device or a pipe, which a file would replace")
     try:
+        if target.is_dir():
+            raise InputError(f"cannot write {target}: it is a folder; give a file name")
+        if target.exists() and not target.is_file():
+            raise InputError(f"cannot write {target}: it is a device or a pipe, which a file would replace")
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror}; choose another output path") from error

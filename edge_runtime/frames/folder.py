@@ -1,6 +1,7 @@
 """Pictures from a folder (or one picture), each exactly once, in the order of their names."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,10 +70,15 @@ class FolderSource:
 def _pictures(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    try:
-        found = sorted(p for p in path.rglob("*") if is_image_name(p) and p.is_file())
-    except OSError as error:
-        raise InputError(f"cannot list {path}: {error.strerror}") from error
+
+    def skip_folder(error: OSError) -> None:
+        complaint = InputError(f"cannot list {error.filename}: {error.strerror}")
+        if Path(error.filename) == path:
+            raise complaint from error
+        log.warning("skipped: %s", complaint)
+
+    names = (Path(folder, name) for folder, _, files in os.walk(path, onerror=skip_folder) for name in files)
+    found = sorted(p for p in names if is_image_name(p) and p.is_file())
     if not found:
         raise InputError(f"no pictures in {path} (looked for {', '.join(sorted(EXTENSIONS))})")
     return found

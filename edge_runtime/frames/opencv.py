@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,7 @@ class OpenCVSource:
             CameraError: The device or the stream does not open.
         """
         self._location = location
+        self._shown = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:...@", location)  # no password in messages and logs
         self._is_device = location.startswith("/dev/")
         self._reconnects = reconnects
         self._first_delay_s = first_delay_s
@@ -118,13 +120,13 @@ class OpenCVSource:
             return True
         if self._closed.is_set():
             return False
-        log.warning("%s stopped delivering frames; trying to open it again", self._location)
+        log.warning("%s stopped delivering frames; trying to open it again", self._shown)
         for attempt in range(self._reconnects):
             if self._closed.wait(min(self._first_delay_s * 2 ** min(attempt, 32), LONGEST_DELAY_S)):
                 return False
             self._reopen()
             if self._grab():
-                log.warning("%s delivers frames again", self._location)
+                log.warning("%s delivers frames again", self._shown)
                 return True
         if self._closed.is_set():
             return False
@@ -154,11 +156,11 @@ class OpenCVSource:
 
     def _check_end(self, frames: int) -> None:
         if frames == 0:
-            raise InputError(f"{self._location} holds no frame that can be read")
+            raise InputError(f"{self._shown} holds no frame that can be read")
         if frames < CUT_SHORT * self._announced:
             log.warning(
                 "%s ended after %d of its %d frames: damaged or cut short",
-                self._location,
+                self._shown,
                 frames,
                 self._announced,
             )
@@ -166,7 +168,7 @@ class OpenCVSource:
     def _complaint(self) -> str:
         tried = f" and did not come back in {self._reconnects} attempts" if self._reconnects else ""
         check = "its cable and power" if self._is_device else "the camera and the network"
-        return f"{self._location} stopped delivering frames{tried}: check {check}"
+        return f"{self._shown} stopped delivering frames{tried}: check {check}"
 
     def _cannot_open(self, root: Path) -> Exception:
         if self._is_device:
@@ -174,7 +176,7 @@ class OpenCVSource:
             reason = held[0].complaint() if held else "is it plugged in, free, and are you in group video?"
             return CameraError(f"cannot open {self._location}: {reason}")
         if "://" in self._location:
-            return CameraError(f"cannot open the stream {self._location}: check the address and the network")
+            return CameraError(f"cannot open the stream {self._shown}: check the address and the network")
         if Path(self._location).stat().st_size == 0:
             return InputError(f"{self._location} is empty")
         return InputError(f"{self._location} is not a video or picture that OpenCV can read, or is cut short")

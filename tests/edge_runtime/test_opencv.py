@@ -201,6 +201,12 @@ def test_a_film_behind_an_address_plays_as_a_file_does(video: Path, address: str
     assert frames[-1].captured_ns - frames[0].captured_ns >= 0.98 * 11 / 20 * 1e9
 
 
+def test_no_message_tells_the_password_of_a_stream() -> None:
+    with pytest.raises(CameraError) as caught:
+        OpenCVSource("rtsp://user:pa:ss@127.0.0.1:9/x")
+    assert "rtsp://user:...@127.0.0.1:9/x" in str(caught.value)
+
+
 def test_a_stream_that_does_not_answer_is_refused(address: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CameraError, match="cannot open the stream"):
         opened(f"{address}/nothing.mp4")
