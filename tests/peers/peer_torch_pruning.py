@@ -1,6 +1,7 @@
 """torch-pruning: whole channels are removed, with everything that depends on them; nothing is refitted."""
 
 import copy
+import functools
 
 import torch
 import torch_pruning as tp
@@ -49,6 +50,7 @@ def pruned(
     return task.least(make)
 
 
+@functools.cache
 def with_gradients(task: Task) -> nn.Module:
     """The network with the gradient of its loss summed over all calibration images."""
     network = task.network()
