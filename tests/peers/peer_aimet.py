@@ -15,8 +15,6 @@ from task import Task, right_class_probability
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from export.network import read_network
-
 # torchvision, which aimet-torch imports but does not need here, asks for these two operators of its
 # compiled part when imported. Where that part fits another build of PyTorch, they are missing.
 if not hasattr(torch.ops.torchvision, "nms"):
@@ -120,7 +118,7 @@ def greedy(task: Task, scheme: CompressionScheme, parameters: Callable[..., obje
             use_monotonic_fit=True,  # closer to the speed-up, and loses less, than its default
             saved_eval_scores_dict=scores,
         )
-        kept = set(network.children()) - set(worthwhile(task, network))
+        kept = set(network.children()) - {getattr(network, name) for name in task.worthwhile}
         return compressed(task, network, scheme, parameters(selection, list(kept)), scored=scores is None)
 
     with contextlib.chdir(folder):  # it keeps its scores where it is started
@@ -134,7 +132,8 @@ def shared(task: Task, scheme: CompressionScheme, parameters: Callable[..., obje
 
     def make(removed: float) -> nn.Module:
         network = task.network()
-        return compressed(task, network, scheme, parameters(pairs(worthwhile(task, network), 1 - removed)))
+        layers = [getattr(network, name) for name in task.worthwhile]
+        return compressed(task, network, scheme, parameters(pairs(layers, 1 - removed)))
 
     return task.least(make)
 
@@ -142,12 +141,6 @@ def shared(task: Task, scheme: CompressionScheme, parameters: Callable[..., obje
 def pairs(layers: list[nn.Module], ratio: float) -> list[ModuleCompRatioPair]:
     """The same ratio for all these layers."""
     return [ModuleCompRatioPair(layer, Decimal(f"{max(ratio, 0.001):.5f}")) for layer in layers]
-
-
-def worthwhile(task: Task, network: nn.Module) -> list[nn.Module]:
-    """The layers with at least a hundredth of the multiply-adds: AIMET scores ten networks for each."""
-    layers = read_network(task.model, task.card.input.size).layers
-    return [getattr(network, layer.name) for layer in layers if layer.macs >= task.macs / 100]
 
 
 def compressed(

@@ -62,6 +62,12 @@ class Task:
         return read_network(self.model, self.card.input.size).macs
 
     @cached_property
+    def worthwhile(self) -> list[str]:
+        """Names of the layers with at least a hundredth of the multiply-adds."""
+        layers = read_network(self.model, self.card.input.size).layers
+        return [layer.name for layer in layers if layer.macs >= self.macs / 100]
+
+    @cached_property
     def calibration_set(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The calibration images as (N, 3, height, width), and their classes, in a shuffled order."""
         folder = find_images(self.calibration)
