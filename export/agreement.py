@@ -5,11 +5,13 @@ against the original's; for any other network the share of the outputs' variance
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from edge_runtime.errors import InputError
 from edge_runtime.model_card import ModelCard
 from edge_runtime.postprocess.boxes import iou
 from edge_runtime.postprocess.detections import Detections, make_detector
@@ -30,14 +32,28 @@ class Judge:
     def __init__(
         self, card: ModelCard, original: onnx.ModelProto, inputs: Sequence[Activation], threads: int
     ) -> None:
+        """Prepare to judge.
+
+        Args:
+            card: Tells how to compare outputs.
+            original: What to compare with.
+            inputs: May be filled until the first judgement.
+            threads: Threads for onnxruntime.
+        """
         self._inputs = inputs
         self._threads = threads
         self._compare = _comparison(card)
-        self._original = self._outputs(original)
+        self._model = original
 
     def __call__(self, model: onnx.ModelProto) -> float:
-        """Agreement of ``model`` with the original, in percent."""
+        """Agreement of ``model`` with the original, in percent. Raises ``InputError`` without any input."""
+        if not self._inputs:
+            raise InputError("too few images can be read to judge the result by some of them; give more")
         return self._compare(self._original, self._outputs(model))
+
+    @cached_property
+    def _original(self) -> list[Outputs]:
+        return self._outputs(self._model)
 
     def _outputs(self, model: onnx.ModelProto) -> list[Outputs]:
         session = open_bytes(model.SerializeToString(), self._threads)

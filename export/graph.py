@@ -72,6 +72,17 @@ def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collecti
     )
 
 
+def followed_by(model: onnx.ModelProto, tensors: Collection[str]) -> set[str]:
+    """Those of ``tensors`` from which another of them is computed."""
+    return {
+        name
+        for tensor in tensors
+        for node in nodes_before(model, [tensor])
+        for name in node.output
+        if name in tensors and name != tensor
+    }
+
+
 def depths(model: onnx.ModelProto, layers: Mapping[str, str]) -> dict[str, int]:
     """How many of ``layers`` lie before each of them on the longest path.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from export.graph import followed_by
 from export.layer_moments import moments_bytes
 from export.methods.base import Method
 from export.network import Layer, ReducibleNetwork
@@ -15,11 +16,13 @@ def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes:
     """The candidates of every reducible layer, with the error each would make in the original network."""
     with_patches = any(method.needs_patches for method in methods)
     offers = []
+    followed = followed_by(network.model, {layer.output for layer in network.layers})
     for group in _groups(network.reducible, with_patches=with_patches):
         collected = passes.record(network, group, with_patches=with_patches)
         for layer in group:
             data = collected.pop(layer.output)
-            offers.append(Offer(layer, tuple(c for method in methods for c in method.candidates(data))))
+            candidates = tuple(c for method in methods for c in method.candidates(data))
+            offers.append(Offer(layer, candidates, last=layer.output not in followed))
     return offers
 
 

@@ -17,6 +17,7 @@ from export.methods.base import Candidate
 from export.network import Layer
 
 BISECTIONS = 60
+LAST_WEIGHT = 20.0
 
 Cost = Callable[[Layer | Candidate], float]
 
@@ -41,10 +42,12 @@ class Offer:
     Attributes:
         layer: The layer.
         candidates: Its replacements; the choice None stands for the layer as it is.
+        last: Whether no other layer follows.
     """
 
     layer: Layer
     candidates: tuple[Candidate, ...]
+    last: bool = False
 
     def choices(self, cost: Cost = multiply_adds) -> list["Choice"]:
         """The layer as it is, and the candidates that no other beats or equals in both cost and error.
@@ -52,17 +55,17 @@ class Offer:
         Of equal ones the first stays.
         """
         found: list[Choice] = []
-        whole = cost(self.layer)
+        whole, weight = cost(self.layer), LAST_WEIGHT if self.last else 1.0
         cheaper = [candidate for candidate in self.candidates if cost(candidate) < whole]
         for candidate in sorted(cheaper, key=lambda c: (cost(c), c.relative_error)):
-            if not found or candidate.relative_error < found[-1].error:
-                found.append(Choice(candidate, float(cost(candidate)), candidate.relative_error))
+            if not found or weight * candidate.relative_error < found[-1].error:
+                found.append(Choice(candidate, float(cost(candidate)), weight * candidate.relative_error))
         return [Choice(None, float(whole), 0.0), *reversed(found)]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One possibility for a layer: its cost, and the relative error of its response."""
+    """One possibility for a layer: its cost, and its error, relative and weighed."""
 
     candidate: Candidate | None
     cost: float

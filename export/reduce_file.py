@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,12 @@ from edge_runtime.preprocess import Tensor
 from edge_runtime.session import default_threads, onnxruntime_version, open_network
 from export.agreement import Judge
 from export.card import require_card, write_with_card
-from export.images import ImageFolder, ImageReader, find_images, prepare
+from export.images import ImageFile, ImageFolder, ImageReader, find_images, prepare
 from export.methods import AUTO, methods_named
 from export.methods.base import thin
 from export.network import read_network
 from export.progress import Progress
 from export.reduce import ReduceOptions, Reduction, reduce_network
-from export.samples import MIN_IMAGES
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +96,9 @@ def reduce_file(request: ReduceRequest, progress: Progress) -> Delivery:
     card = require_card(request.model, request.card)
     network = read_network(request.model, card.input.size)
     _require_sense(request, card)
-    fitted, judging = _split(find_images(request.images), request)
+    reader = ImageReader(_choose(find_images(request.images), request))
     threads = request.threads or default_threads()
-    judged = [image.tensor.copy() for image in prepare(judging, card.input)]
+    judged: list[Tensor] = []  # filled while the images are read
     options = ReduceOptions(
         target=request.target,
         cost=request.cost,
@@ -110,14 +109,15 @@ def reduce_file(request: ReduceRequest, progress: Progress) -> Delivery:
         seed=request.seed,
         threads=threads,
     )
-    reduction = reduce_network(network, _tensors(fitted, card.input, progress), options, progress)
+    tensors = _tensors(reader, card.input, judged, progress)
+    reduction = reduce_network(network, tensors, options, progress)
     path = request.output if reduction.reached else best_found_path(request.output)
     complete = replace(card, provenance=_provenance(request, card, reduction))
     return Delivery(
         path=path,
         card=write_with_card(reduction.model, complete, path),
         reduction=reduction,
-        skipped=(*fitted.skipped, *judging.skipped),
+        skipped=tuple(reader.skipped),
     )
 
 
@@ -138,20 +138,14 @@ def versions() -> dict[str, str]:
     }
 
 
-def _split(folder: ImageFolder, request: ReduceRequest) -> tuple[ImageReader, ImageReader]:
-    """Images to fit on and images to judge by, which no fit and no choice of ranks sees.
+def _choose(folder: ImageFolder, request: ReduceRequest) -> Sequence[ImageFile]:
+    """The images to fit on, and a quarter as many that are set apart to judge."""
+    return folder.choose(request.max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), request.seed).files
 
-    Raises:
-        InputError: There are too few for both.
-    """
-    chosen = folder.choose(request.max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), request.seed).files
-    if len(chosen) < MIN_IMAGES + 1:
-        raise InputError(
-            f"{len(chosen)} calibration images are too few, for some must judge and others choose ranks; "
-            f"give at least {MIN_IMAGES + 1}"
-        )
-    apart = thin(list(chosen[JUDGED_EVERY // 2 :: JUDGED_EVERY]), JUDGED_IMAGES)
-    return ImageReader([file for file in chosen if file not in set(apart)]), ImageReader(apart)
+
+def _set_apart(files: Sequence[ImageFile]) -> set[Path]:
+    """The images that judge the result: no fit and no choice of ranks sees them."""
+    return {file.path for file in thin(list(files[JUDGED_EVERY - 1 :: JUDGED_EVERY]), JUDGED_IMAGES)}
 
 
 def _require_sense(request: ReduceRequest, card: ModelCard) -> None:
@@ -162,8 +156,15 @@ def _require_sense(request: ReduceRequest, card: ModelCard) -> None:
         log.warning("%s is already reduced; its losses add up", request.model)
 
 
-def _tensors(reader: ImageReader, spec: InputSpec, progress: Progress) -> Iterator[Tensor]:
-    """The network's inputs. Raises ``InputError`` at their end if all were the same."""
+def _tensors(
+    reader: ImageReader, spec: InputSpec, judged: list[Tensor], progress: Progress
+) -> Iterator[Tensor]:
+    """The network's inputs to fit on; those to judge by go to ``judged``.
+
+    Raises:
+        InputError: At their end, if all were the same.
+    """
+    apart = _set_apart(reader.files)
     first: Tensor | None = None
     alike = False
     for done, image in enumerate(prepare(reader, spec), start=1):
@@ -172,7 +173,10 @@ def _tensors(reader: ImageReader, spec: InputSpec, progress: Progress) -> Iterat
             first = image.tensor.copy()
         else:
             alike = (alike or done == 2) and np.array_equal(first, image.tensor)
-        yield image.tensor
+        if image.file.path in apart:
+            judged.append(image.tensor.copy())
+        else:
+            yield image.tensor
     if alike:
         raise InputError("all calibration images are the same to the network; give different ones")
 

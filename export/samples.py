@@ -50,7 +50,7 @@ class Sampler:
             InputError: There are fewer images than can be split into two parts.
         """
         if images < MIN_IMAGES:
-            raise InputError(f"{images} calibration images are too few; give at least {MIN_IMAGES}")
+            raise InputError(f"{images} calibration images are too few; give at least {MIN_IMAGES + 1}")
         self._network = network
         self._images = images
         self._seed = seed
@@ -95,7 +95,7 @@ class Sampler:
             needed = unknowns // self.positions(layer) * HELD_OUT_EVERY // (HELD_OUT_EVERY - 1) + 2
             raise InputError(
                 f"layer {layer.name}: {self._images} images give fewer samples than its "
-                f"{unknowns} unknowns; give at least {needed} images"
+                f"{unknowns} unknowns; give at least {needed + needed // 4 + 1} images, of which some judge"
             )
 
     def record(

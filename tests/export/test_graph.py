@@ -11,7 +11,16 @@ from onnx import TensorProto, helper
 
 from edge_runtime.session import open_bytes
 from export.activations import fragment_macs
-from export.graph import consumers, depths, fragment, frontier, nodes_before, producers, reads
+from export.graph import (
+    consumers,
+    depths,
+    followed_by,
+    fragment,
+    frontier,
+    nodes_before,
+    producers,
+    reads,
+)
 from export.network import ReducibleNetwork, describe, read_network
 from tests.attacks.networks import network
 from tests.export.small_networks import Array, images_for, relative_difference, residual, with_branch
@@ -89,6 +98,11 @@ def test_depth_counts_the_layers_on_the_longest_path() -> None:
     assert depths(residual(), layers) == {"a": 0, "b": 1, "c": 2, "d": 1}
     del layers["a"]
     assert depths(residual(), layers) == {"b": 0, "c": 1, "d": 0}
+
+
+def test_what_another_follows() -> None:
+    assert followed_by(residual(), set("abcd")) == {"a", "b"}
+    assert followed_by(residual(), {"a", "c"}) == {"a"}
 
 
 @pytest.mark.assets

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from export.methods.base import Candidate
 from export.network import Layer, describe
-from export.ranks import RULES, Chosen, Offer, by_energy, by_error
+from export.ranks import RULES, Chosen, Offer, by_energy, by_error, storage_bytes
 from tests.attacks.networks import network
 
 MACS = describe(network(), None, "it").layers[0].macs
@@ -152,3 +152,18 @@ def test_of_equal_candidates_the_first_stays() -> None:
     same = [Candidate(method, (1,), MACS // 2, 1, 0.1) for method in ("channel", "spatial", "combined")]
     choices = Offer(layer_named("a"), tuple(same)).choices()
     assert [c.candidate.method for c in choices if c.candidate] == ["channel"]
+
+
+def test_a_layer_that_none_follows_is_reduced_last() -> None:
+    inner, last = offer("inner", (MACS // 2, 0.2)), offer("last", (MACS // 2, 0.1))
+    assert set(by_error([inner, last], 1.5 * MACS)) == {"last"}
+    assert set(by_error([inner, replace(last, last=True)], 1.5 * MACS)) == {"inner"}
+
+
+def test_what_is_saved_may_be_storage() -> None:
+    """One candidate saves only multiply-adds, the other only weights."""
+    faster = Candidate("channel", (1,), MACS // 2, 10**6, 0.1)
+    smaller = Candidate("sparse", (1,), MACS, 1, 0.1, sparse_bytes=1)
+    found = [Offer(layer_named("a"), (faster, smaller))]
+    assert by_error(found, MACS / 2)["a"] == faster
+    assert by_error(found, found[0].layer.storage_bytes / 2, storage_bytes)["a"] == smaller

@@ -85,7 +85,7 @@ def test_responses_that_are_not_finite(tmp_path: Path) -> None:
 
 
 def test_too_few_images(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="4 calibration images are too few; give at least 5"):
+    with pytest.raises(InputError, match="4 calibration images are too few; give at least 6"):
         Sampler(convolution(SMALL), 4, 0, tmp_path)
 
 
