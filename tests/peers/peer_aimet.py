@@ -14,6 +14,7 @@ import torch
 from task import Task, right_class_probability
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from torch_network import Sqrt
 
 # torchvision, which aimet-torch imports but does not need here, asks for these two operators of its
 # compiled part when imported. Where that part fits another build of PyTorch, they are missing.
@@ -88,11 +89,19 @@ def channel_pruning(task: Task) -> nn.Module:
         network = task.network()
         _, *inner = [module for module in network.children() if isinstance(module, nn.Conv2d)]
         manual = ChannelPruningParameters.ManualModeParams(pairs(inner, ratio))
-        return compressed(
+        roots = [name for name, module in network.named_children() if isinstance(module, Sqrt)]
+        for (
+            name
+        ) in roots:  # it refuses this operator; a ReLU instead, behind what is refitted, changes nothing
+            setattr(network, name, nn.ReLU())
+        pruned = compressed(
             task, network, CompressionScheme.channel_pruning, ChannelPruningParameters(
                 loader, images * SAMPLES_PER_IMAGE, True, ChannelPruningParameters.Mode.manual, manual
             )
         )  # fmt: skip
+        for name in roots:
+            setattr(pruned, name, Sqrt())
+        return pruned
 
     reached: list[float] = []
 
