@@ -17,7 +17,6 @@ from export.load import check
 from export.methods import all_methods
 from export.methods.base import Method, Replacement
 from export.methods.input_channels import InputChannels
-from export.methods.kept import refit
 from export.narrow import narrow
 from export.network import ReducibleNetwork, describe
 from export.offers import collect_offers
@@ -65,7 +64,6 @@ class ReduceOptions:
         methods: How layers may be reduced.
         rule: How ranks are chosen: a key of ``ranks.RULES``.
         nonlinear: Whether fits match the response after its activation.
-        refit: Whether layers that stay are fitted anew where an earlier one has changed.
         choice: Candidates by layer name instead of a choice; layers not named stay.
         seed: Chooses the sampled positions.
         threads: Threads for the passes over the images.
@@ -78,7 +76,6 @@ class ReduceOptions:
     methods: tuple[Method, ...] = field(default_factory=all_methods)
     rule: str = "error"
     nonlinear: bool = True
-    refit: bool = True
     choice: Chosen | None = None
     seed: int = 0
     threads: int = 1
@@ -198,30 +195,25 @@ def _replace_layers(
     """Fit layer after layer, each on the activations of the network as reduced so far.
 
     Layers of equal depth do not depend on each other and share a stretch of the pass. Layers that stay are
-    fitted anew behind the first that was replaced.
+    left alone: fitted anew, they would shrink towards the mean whatever earlier layers have blurred, which
+    lowers the error of each response and was seen to cost accuracy.
     """
     by_name = {method.name: method for method in options.methods}
-    layers = [layer for layer in network.reducible if layer.name in choice or options.refit]
+    layers = [layer for layer in network.layers if layer.name in choice]
     depth = depths(network.model, {layer.output: shortcut_of(network, layer) for layer in layers})
     replacements: dict[str, Replacement] = {}
     current = network
     passes.start_again()
-    done = 0
     for level in sorted(set(depth.values())):
         together = [layer for layer in layers if depth[layer.output] == level]
-        done += len(together)
-        if not replacements and not any(layer.name in choice for layer in together):
-            continue
-        task = f"fitting layer {done} of {len(layers)}"
+        task = f"fitting layer {len(replacements) + 1} of {len(layers)}"
         data = passes.gather(current, together, task, with_pairs=options.nonlinear)
         model = current.model
         for layer in together:
-            candidate = choice.get(layer.name)
-            own = data.pop(layer.output)
-            replacement = by_name[candidate.method].fit(own, candidate) if candidate else refit(own)
-            if replacement:
-                replacements[layer.name] = replacement
-                model = replace_layer(model, layer, replacement)
+            candidate = choice[layer.name]
+            replacement = by_name[candidate.method].fit(data.pop(layer.output), candidate)
+            replacements[layer.name] = replacement
+            model = replace_layer(model, layer, replacement)
         current = describe(model, network.input_size, "the reduced network")
     return current, replacements
 

@@ -7,7 +7,6 @@ import onnx
 
 from export.methods.base import Candidate, Replacement
 from export.methods.input_channels import InputChannels
-from export.methods.kept import NAME as KEPT
 from export.network import BYTES_OF_A_WEIGHT, Layer, ReducibleNetwork
 
 
@@ -18,9 +17,9 @@ class LayerReport:
     Attributes:
         name: The layer.
         op_type: ``Conv`` or ``Gemm``.
-        method: How it was replaced; ``kept`` if only its weights are new; None if it is as it was.
+        method: How it was replaced; None if it is as it was.
         solver: Which fit was best on held-out images.
-        ranks: Filters between the factors; None if it has its old shape.
+        ranks: Filters between the factors; None if it is as it was.
         macs_before: Multiply-adds for one image in the original.
         macs_after: In the reduced network.
         parameters_before: Weights and biases in the original.
@@ -121,7 +120,7 @@ class _Costs:
     def after(self, layer: Layer, candidate: Candidate | None) -> tuple[int, int]:
         """Multiply-adds and parameters of what stands for a layer."""
         last = self.reduced[layer.output]
-        if candidate is None or candidate.method in (InputChannels.name, KEPT):
+        if candidate is None or candidate.method == InputChannels.name:
             return last.macs, last.parameters
         unread = self.fitted[layer.output]
         return (
@@ -139,7 +138,7 @@ def _report(layer: Layer, replacement: Replacement | None, costs: _Costs, *, off
         op_type=layer.op_type,
         method=candidate.method if candidate else None,
         solver=replacement.solver if replacement else None,
-        ranks=(candidate.ranks or None) if candidate else None,
+        ranks=candidate.ranks if candidate else None,
         macs_before=layer.macs,
         macs_after=macs,
         parameters_before=layer.parameters,

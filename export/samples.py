@@ -31,7 +31,8 @@ MIN_IMAGES = HELD_OUT_EVERY
 MIN_POSITIONS = 20
 MAX_POSITIONS = 64
 SAMPLES_PER_UNKNOWN = 4
-PAIRS = 6250
+PAIRS = 25_000
+PAIRS_BYTES = 1 << 28
 
 
 class Sampler:
@@ -141,7 +142,11 @@ class Sampler:
             layer.output: nonlinearity_after(self._network.model, layer.output) if with_pairs else None
             for layer in layers
         }
-        chosen = {name: PairChooser(self._images) for name, activation in following.items() if activation}
+        chosen = {
+            layer.output: PairChooser(self._images, layer.patch_length)
+            for layer in layers
+            if following[layer.output]
+        }
 
         def responses(layer: Layer, patches: Samples, shortcuts: Shortcuts) -> Samples:
             wanted = next(recorded[layer.output]) - shortcuts
@@ -190,9 +195,10 @@ class Sampler:
 class PairChooser:
     """Keeps an even part of the samples, so that they take the same memory for any number of images."""
 
-    def __init__(self, images: int) -> None:
-        self._rows = max(1, PAIRS // images)
-        self._every = max(1, images // PAIRS)
+    def __init__(self, images: int, patch_length: int) -> None:
+        pairs = min(PAIRS, PAIRS_BYTES // (4 * patch_length))
+        self._rows = max(1, pairs // images)
+        self._every = max(1, images // pairs)
         self._image = 0
         self._kept: tuple[list[tuple[Samples, Samples]], ...] = ([], [])
 

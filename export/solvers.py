@@ -94,25 +94,13 @@ def reduced_rank_regression(moments: Moments, ridge: float, prior: Matrix) -> Lo
         ridge: Strength of the pull, relative to the mean eigenvalue.
         prior: (d, p), what a direction without evidence is pulled to.
     """
-    regression = ridge_regression(moments, ridge, prior)
-    pull = _pull(moments, ridge)
-    explained = regression @ moments.xx @ regression.T + pull * regression @ regression.T
-    vectors = eigenvectors(explained)
-    inner: Matrix = vectors.T @ regression
+    size = len(moments.xx)
+    pull = ridge * np.trace(moments.xx) / size + np.finfo(np.float64).tiny
+    covariance = moments.xx + pull * np.eye(size)
+    regression = np.linalg.solve(covariance, (moments.yx + pull * prior).T).T
+    vectors = eigenvectors(regression @ covariance @ regression.T)
+    inner = vectors.T @ regression
     return LowRank(vectors, inner, inner @ moments.mean_x, moments.mean_y)
-
-
-def ridge_regression(moments: Moments, ridge: float, prior: Matrix) -> Matrix:
-    """The map M (d, p) of least ``E‖(y - ȳ) - M (x - x̄)‖² + ridge · λ̄ ‖M - prior‖²``."""
-    pull = _pull(moments, ridge)
-    covariance = moments.xx + pull * np.eye(len(moments.xx))
-    found: Matrix = np.asarray(np.linalg.solve(covariance, (moments.yx + pull * prior).T), np.float64)
-    return found.T
-
-
-def _pull(moments: Moments, ridge: float) -> float:
-    """The ridge in units of the moments; never zero, so that dead channels do no harm."""
-    return float(ridge * np.trace(moments.xx) / len(moments.xx) + np.finfo(np.float64).tiny)
 
 
 def eigenvectors(symmetric: Matrix) -> Matrix:

@@ -80,14 +80,12 @@ class Way:
         name: What it is called, and whose it is.
         methods: The methods on offer.
         nonlinear: Whether fits match the response after its activation.
-        refit: Whether the layers that stay are fitted anew.
         cost: What is to become less.
     """
 
     name: str
     methods: tuple[Method, ...] = field(repr=False)
     nonlinear: bool = False
-    refit: bool = False
     cost: str = "macs"
 
 
@@ -102,14 +100,14 @@ WAYS = (
     Way("channels removed (Sun's structured form; He)", methods_named(["input-channels"])),
     Way("spatial (Jaderberg)", methods_named(["spatial"])),
     Way("combined, 3d (Zhang)", methods_named(["combined"])),
-    Way("auto", all_methods(), nonlinear=True, refit=True),
+    Way("auto", all_methods(), nonlinear=True),
     Way("sparse connections (Sun)", methods_named(["sparse"]), cost="storage"),
     Way(
         "fully connected layers (Girshick; best of all fits)",
         methods_named(["fully-connected"]),
         cost="storage",
     ),
-    Way("auto, by storage", all_methods(), nonlinear=True, refit=True, cost="storage"),
+    Way("auto, by storage", all_methods(), nonlinear=True, cost="storage"),
 )
 
 
@@ -190,7 +188,6 @@ def _reduce(task: Task, way: Way, made: dict[float, Path], images: int) -> dict[
     options = ReduceOptions(
         methods=way.methods,
         nonlinear=way.nonlinear,
-        refit=way.refit,
         cost=way.cost,
         threads=default_threads(),
     )

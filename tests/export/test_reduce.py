@@ -96,11 +96,9 @@ def assert_report_is_true(model: onnx.ModelProto, reduction: Reduction) -> None:
     assert sum(layer.parameters_after for layer in reduction.layers if layer.op_type == "Conv") == parameters
     for layer in reduction.layers:
         changed = layer.method is not None
-        cheaper = changed and layer.method != "kept"
-        assert changed == (layer.solver is not None) == (layer.reason is None)
+        assert changed == (layer.solver is not None) == (layer.reason is None) == (layer.ranks is not None)
         assert changed == (layer.relative_error is not None)
-        assert cheaper == (layer.ranks is not None)
-        assert layer.macs_after < layer.macs_before if cheaper else layer.macs_after == layer.macs_before
+        assert layer.macs_after < layer.macs_before if changed else layer.macs_after == layer.macs_before
 
 
 # Whole networks
@@ -248,32 +246,12 @@ def test_chosen_candidates_and_no_others_are_used() -> None:
     found = describe(network(), None, "it")
     candidate = Channel().candidate(found.layers[1], (5,), 0.0)
     reduction = reduce(network(), methods=(Channel(),), choice={"second": candidate})
-    assert [(layer.name, layer.ranks) for layer in reduction.layers if layer.ranks] == [("second", (5,))]
+    assert [(layer.name, layer.ranks) for layer in reduction.layers if layer.method] == [("second", (5,))]
     assert [layer.macs_after for layer in reduction.layers] == [
         found.layers[0].macs,
         candidate.macs,
         found.layers[2].macs,
     ]
-
-
-def test_layers_that_stay_repair_what_was_lost() -> None:
-    """The last layer keeps its shape, and the outputs come closer to the original's."""
-    model = network()
-    candidate = Channel().candidate(describe(model, None, "it").layers[1], (2,), 0.0)
-    choice = {"second": candidate}
-    plain, repaired = (
-        reduce(model, images=60, methods=(Channel(),), choice=choice, refit=refit) for refit in (False, True)
-    )
-    assert [layer.method for layer in plain.layers] == [None, "channel", None]
-    assert [layer.method for layer in repaired.layers] == [None, "channel", "kept"]
-    assert repaired.speedup == plain.speedup
-    images = images_for(describe(model, None, "it"), 80)[60:]
-    before = np.concatenate(outputs(model, images))
-    plain_loss, repaired_loss = (
-        float(((np.concatenate(outputs(made.model, images)) - before) ** 2).sum())
-        for made in (plain, repaired)
-    )
-    assert repaired_loss < plain_loss
 
 
 @pytest.mark.parametrize("images", [5, 6, 9, 10])
@@ -431,7 +409,7 @@ def steps_of(model: onnx.ModelProto) -> list[str]:
 def test_progress_tells_each_step() -> None:
     steps = steps_of(network())
     assert steps[0] == "collecting responses"
-    assert steps[1].startswith("fitting layer ")
+    assert steps[1].startswith("fitting layer 1 of ")
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, PiInferError, MemoryError])
