@@ -41,6 +41,7 @@ class Reduction(Reduced):
         image_passes: Work of all passes over the images, in passes through the original network.
         seconds: Time taken.
         agreement_percent: With the original, as judged; None if not judged.
+        cost: What was to become less: a key of ``ranks.COSTS``.
         reached: Whether the target was reached within the allowed loss.
     """
 
@@ -48,6 +49,7 @@ class Reduction(Reduced):
     image_passes: float
     seconds: float
     agreement_percent: float | None
+    cost: str
     reached: bool
 
 
@@ -113,6 +115,7 @@ def reduce_network(
         image_passes=reducer.image_passes,
         seconds=time.monotonic() - started,
         agreement_percent=100.0 - found.loss_percent if options.judge else None,
+        cost=options.cost,
         reached=options.target is None or found.ratio >= options.target,
     )
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from edge_runtime.errors import InputError
 from edge_runtime.files import write_text
-from export.network import Layer, ReducibleNetwork
+from export.network import BYTES_OF_A_WEIGHT, Layer, ReducibleNetwork
 from export.reduce import Reduction
 from export.reduced import LayerReport
 
+COST_UNITS = {"macs": "macs", "storage": "bytes"}
 BAR_WIDTH = 320
 BAR_HEIGHT = 9
 STYLE = """
@@ -47,15 +48,15 @@ def reduction_document(reduction: Reduction, provenance: Mapping[str, Any]) -> d
     return {
         **provenance,
         "macs_ratio": reduction.speedup,
-        "cost_unit": "macs",
-        "cost_ratio": reduction.speedup,
+        "cost_unit": COST_UNITS[reduction.cost],
+        "cost_ratio": reduction.ratio(reduction.cost),
         "agreement_percent": reduction.agreement_percent,
         "params_ratio": reduction.parameters_ratio,
         "storage_ratio": reduction.storage_ratio,
         "reached": reduction.reached,
         "image_passes": reduction.image_passes,
         "seconds": reduction.seconds,
-        "layers": [_reduced_layer_fields(layer) for layer in reduction.layers],
+        "layers": [_reduced_layer_fields(layer, reduction.cost) for layer in reduction.layers],
     }
 
 
@@ -122,7 +123,10 @@ def _layer_fields(layer: Layer, macs: int) -> dict[str, Any]:
     }
 
 
-def _reduced_layer_fields(layer: LayerReport) -> dict[str, Any]:
+def _reduced_layer_fields(layer: LayerReport, cost: str) -> dict[str, Any]:
+    before, after = layer.macs_before, layer.macs_after
+    if cost == "storage":
+        before, after = BYTES_OF_A_WEIGHT * layer.parameters_before, layer.storage_bytes_after
     return {
         "name": layer.name,
         "op_type": layer.op_type,
@@ -131,8 +135,8 @@ def _reduced_layer_fields(layer: LayerReport) -> dict[str, Any]:
         "rank": layer.ranks[0] if layer.ranks and len(layer.ranks) == 1 else layer.ranks,
         "macs_before": layer.macs_before,
         "macs_after": layer.macs_after,
-        "cost_before": layer.macs_before,
-        "cost_after": layer.macs_after,
+        "cost_before": before,
+        "cost_after": after,
         "parameters_before": layer.parameters_before,
         "parameters_after": layer.parameters_after,
         "storage_bytes_after": layer.storage_bytes_after,

@@ -138,6 +138,11 @@ def test_storage_is_a_target_of_its_own(folder: Path) -> None:
     document = json.loads((folder / "out.json").read_text())
     assert document["storage_ratio"] >= 2
     assert (document["speedup"], document["storage"]) == (None, 2.0)
+    assert (document["cost_unit"], document["cost_ratio"]) == ("bytes", document["storage_ratio"])
+    before, after = (
+        sum(layer[f"cost_{when}"] for layer in document["layers"]) for when in ("before", "after")
+    )
+    assert document["cost_ratio"] == pytest.approx(before / after)
     assert (folder / "out.onnx").stat().st_size < (folder / "model.onnx").stat().st_size
 
 
