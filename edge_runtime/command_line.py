@@ -46,13 +46,9 @@ class CommandParser(argparse.ArgumentParser):
 
 def positive(text: str) -> int:
     """An argument type: a whole number from 1."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return number
+    return int(text)
 
 
 def positive_seconds(text: str) -> float:

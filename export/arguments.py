@@ -14,13 +14,6 @@ def size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def positive(text: str) -> int:
-    """An argument type: a whole number from 1."""
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
 def whole(text: str) -> int:
     """An argument type: a whole number from 0."""
     if not re.fullmatch(r"[0-9]{1,9}", text):

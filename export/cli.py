@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
-from edge_runtime.command_line import CommandParser
+from edge_runtime.command_line import CommandParser, positive
 from edge_runtime.errors import InputError, PiInferError, TargetUnmetError
 from edge_runtime.files import require_writable
-from export.arguments import method_names, percent, positive, ratio, size, whole
+from export.arguments import method_names, percent, ratio, size, whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
