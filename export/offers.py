@@ -2,28 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 
+from export.choices import Offer
 from export.graph import followed_by
 from export.layer_moments import moments_bytes
-from export.methods.base import Method
+from export.methods.base import Candidate, Method
 from export.network import Layer, ReducibleNetwork
 from export.passes import Passes
-from export.ranks import Offer
 
 MOMENTS_BUDGET_BYTES = 1 << 30
 
 
 def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes: Passes) -> list[Offer]:
-    """The candidates of every reducible layer, with the error each would make in the original network."""
+    """The candidates of every layer in order, with the error each would make in the original network."""
     with_patches = any(method.needs_patches for method in methods)
-    offers = []
+    found: dict[str, tuple[Candidate, ...]] = {}
     followed = followed_by(network.model, {layer.output for layer in network.layers})
     for group in _groups(network.reducible, with_patches=with_patches):
         collected = passes.record(network, group, with_patches=with_patches)
         for layer in group:
             data = collected.pop(layer.output)
-            candidates = tuple(c for method in methods for c in method.candidates(data))
-            offers.append(Offer(layer, candidates, last=layer.output not in followed))
-    return offers
+            found[layer.name] = tuple(c for method in methods for c in method.candidates(data))
+    return [
+        Offer(layer, found.get(layer.name, ()), last=layer.output not in followed) for layer in network.layers
+    ]
 
 
 def _groups(layers: Sequence[Layer], *, with_patches: bool) -> Iterator[list[Layer]]:

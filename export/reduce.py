@@ -11,7 +11,7 @@ import onnx
 
 from edge_runtime.errors import ModelRefusedError, TargetUnmetError
 from export.activations import Activation, keep_inputs
-from export.choose import choose
+from export.choices import COSTS, Offer
 from export.graph import depths
 from export.load import check
 from export.methods import all_methods
@@ -22,11 +22,12 @@ from export.network import ReducibleNetwork, describe
 from export.offers import collect_offers
 from export.passes import Passes
 from export.progress import Progress
-from export.ranks import COSTS, Chosen, Offer
+from export.ranks import RULES
 from export.reduced import Reduced, layer_reports
 from export.rewrite import replace_layer
 from export.samples import Sampler
 from export.search import Attempt, furthest
+from export.selection import Chosen
 from export.shortcut import shortcut_of
 
 Judge = Callable[[onnx.ModelProto], float]
@@ -41,7 +42,7 @@ class Reduction(Reduced):
         image_passes: Work of all passes over the images, in passes through the original network.
         seconds: Time taken.
         agreement_percent: With the original, as judged; None if not judged.
-        cost: What was to become less: a key of ``ranks.COSTS``.
+        cost: What was to become less: a key of ``choices.COSTS``.
         reached: Whether the target was reached within the allowed loss.
     """
 
@@ -60,7 +61,7 @@ class ReduceOptions:
     Attributes:
         target: The whole network's cost before over after, at least 1; None for the most that
             ``max_drop_percent`` allows.
-        cost: What is to become less: a key of ``ranks.COSTS``.
+        cost: What is to become less: a key of ``choices.COSTS``.
         max_drop_percent: Agreement with the original that may be lost.
         judge: Tells how far a network agrees with the original, in percent; None if none is to be judged.
         methods: How layers may be reduced.
@@ -180,10 +181,8 @@ class Reducer:
     def _choose(self, target: float) -> Chosen:
         """A candidate for each layer that changes."""
         cost = COSTS[self._options.cost]
-        whole = sum(cost(layer) for layer in self._network.layers)
-        fixed = whole - sum(cost(offer.layer) for offer in self._offers)
-        budget = whole / target - fixed
-        return choose(self._options.rule, self._offers, self._network.layers, budget, cost)
+        whole = sum(cost.of(layer) for layer in self._network.layers)
+        return RULES[self._options.rule](self._offers, whole / target, cost)
 
     def _reduce(self, choice: Chosen) -> Reduced:
         fitted, replacements = _replace_layers(self._network, choice, self._options, self._passes)

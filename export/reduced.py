@@ -79,7 +79,7 @@ class Reduced:
         return before / sum(layer.storage_bytes_after for layer in self.layers)
 
     def ratio(self, cost: str) -> float:
-        """The original's cost over that of the reduced network; ``cost`` is a key of ``ranks.COSTS``."""
+        """The original's cost over that of the reduced network; ``cost`` is a key of ``choices.COSTS``."""
         return {"macs": self.speedup, "storage": self.storage_ratio}[cost]
 
 

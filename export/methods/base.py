@@ -88,6 +88,8 @@ class Candidate:
         parameters: Weights and biases.
         relative_error: Held-out squared error of the response over its variance, in the original network.
         sparse_bytes: Size on disk without the weights that are zero, where there are many.
+        last_macs: Multiply-adds of its last convolution: in proportion to the outputs that are read.
+        last_parameters: Weights and biases of that.
     """
 
     method: str
@@ -96,11 +98,18 @@ class Candidate:
     parameters: int
     relative_error: float
     sparse_bytes: int | None = None
+    last_macs: int = 0
+    last_parameters: int = 0
 
     @property
     def storage_bytes(self) -> int:
         """Least size on disk."""
         return BYTES_OF_A_WEIGHT * self.parameters if self.sparse_bytes is None else self.sparse_bytes
+
+    @property
+    def last_storage_bytes(self) -> int:
+        """Of that, the last convolution's, where it is not stored as sparse."""
+        return BYTES_OF_A_WEIGHT * self.last_parameters if self.sparse_bytes is None else 0
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,31 @@ class Method(Protocol):
             ModelRefusedError: A weight of it would not fit into float32.
         """
         ...
+
+
+@dataclass(frozen=True)
+class FactorSizes:
+    """What the convolutions before the last one of a replacement cost, and the weights of the last."""
+
+    macs: int
+    weights: int
+    last_weights: int
+
+    def candidate(
+        self, method: str, layer: Layer, ranks: tuple[int, ...], relative_error: float
+    ) -> Candidate:
+        """With a bias in the last convolution alone."""
+        last_macs = layer.positions * self.last_weights
+        last_parameters = self.last_weights + layer.out_channels
+        return Candidate(
+            method,
+            ranks,
+            self.macs + last_macs,
+            self.weights + last_parameters,
+            relative_error,
+            last_macs=last_macs,
+            last_parameters=last_parameters,
+        )
 
 
 def rank_grid(largest: int, channels: int) -> list[int]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, to_float32
 from export.methods.nonlinear import activation_aware
+from export.methods.weight_svd import pair_candidate
 from export.network import Layer
 from export.responses import Moments
 from export.solvers import LowRank, asymmetric, eigenvectors, principal_responses, reduced_rank_regression
@@ -52,10 +53,7 @@ class Channel:
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``r (c·kh·kw + d)`` at each position."""
-        weights = ranks[0] * (layer.patch_length + layer.out_channels)
-        return Candidate(
-            self.name, ranks, layer.positions * weights, weights + layer.out_channels, relative_error
-        )
+        return pair_candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Fit every solver on one part of the images, keep the best on the rest, fit that on all."""

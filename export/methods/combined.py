@@ -5,7 +5,16 @@ Three convolutions: ``kh×1`` with s filters, ``1×kw`` with r, ``1×1`` with d.
 One reduced-rank regression from the features of the first convolution to y gives the other two together.
 """
 
-from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.methods.base import (
+    Candidate,
+    Convolution,
+    FactorSizes,
+    LayerData,
+    Replacement,
+    rank_grid,
+    thin,
+    to_float32,
+)
 from export.methods.nonlinear import activation_aware
 from export.methods.separable import Expansion, expand, vertical_macs
 from export.network import Layer
@@ -38,10 +47,11 @@ class Combined:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``s·c·kh`` at each position of the input's width, ``r (s·kw + d)`` at each of the output's."""
         filters, rank = ranks
-        rest = rank * (filters * layer.kernel[1] + layer.out_channels)
-        macs = vertical_macs(layer, filters) + layer.positions * rest
-        parameters = filters * layer.in_channels * layer.kernel[0] + rest + layer.out_channels
-        return Candidate(self.name, ranks, macs, parameters, relative_error)
+        first = filters * layer.in_channels * layer.kernel[0]
+        second = rank * filters * layer.kernel[1]
+        macs = vertical_macs(layer, filters) + layer.positions * second
+        sizes = FactorSizes(macs, first + second, rank * layer.out_channels)
+        return sizes.candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Filters from the weighted expansion of W, the rest by one regression on all images."""

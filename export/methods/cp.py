@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.methods.base import (
+    Candidate,
+    Convolution,
+    FactorSizes,
+    LayerData,
+    Replacement,
+    rank_grid,
+    thin,
+    to_float32,
+)
 from export.network import Layer
 from export.responses import Matrix, Vector
 
@@ -39,12 +48,11 @@ class Cp:
         vertical = layer.output_size[0] * layer.input_size[1]
         positions = layer.input_size[0] * layer.input_size[1]
         macs = rank * (
-            positions * layer.in_channels
-            + vertical * layer.kernel[0]
-            + layer.positions * (layer.kernel[1] + layer.out_channels)
+            positions * layer.in_channels + vertical * layer.kernel[0] + layer.positions * layer.kernel[1]
         )
-        parameters = rank * sum(_shape(layer)) + layer.out_channels
-        return Candidate(self.name, ranks, macs, parameters, relative_error)
+        last = rank * layer.out_channels
+        sizes = FactorSizes(macs, rank * sum(_shape(layer)) - last, last)
+        return sizes.candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """The same ranks up to the wanted one, then the four factors as convolutions; the bias stays."""

@@ -78,6 +78,8 @@ def _times(candidate: Candidate, groups: int, relative_error: float) -> Candidat
         parameters=candidate.parameters * groups,
         sparse_bytes=None if stored is None else stored * groups,
         relative_error=relative_error,
+        last_macs=candidate.last_macs * groups,
+        last_parameters=candidate.last_parameters * groups,
     )
 
 

@@ -14,7 +14,16 @@ raises the least-squares error least. Then W is fitted anew on the channels that
 import numpy as np
 from numpy.typing import NDArray
 
-from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.methods.base import (
+    Candidate,
+    Convolution,
+    FactorSizes,
+    LayerData,
+    Replacement,
+    rank_grid,
+    thin,
+    to_float32,
+)
 from export.network import Layer
 from export.responses import Matrix, Moments, Vector
 
@@ -48,9 +57,7 @@ class InputChannels:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """The layer's cost in the share of its channels that are read; what the source saves comes on top."""
         weights = ranks[0] * layer.kernel[0] * layer.kernel[1] * layer.out_channels
-        return Candidate(
-            self.name, ranks, layer.positions * weights, weights + layer.out_channels, relative_error
-        )
+        return FactorSizes(0, 0, weights).candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Choose the channels and a ridge on held-out images, then refit on all."""

@@ -48,7 +48,9 @@ class Sparse:
         connections = layer.out_channels * layer.patch_length
         stored = -(-connections // 8) + 4 * (count + layer.out_channels)
         parameters = connections + layer.out_channels
-        return Candidate(self.name, ranks, layer.macs, parameters, relative_error, stored)
+        return Candidate(
+            self.name, ranks, layer.macs, parameters, relative_error, stored, layer.macs, parameters
+        )
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """The better criterion on held-out images, then the refit on all."""

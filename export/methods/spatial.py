@@ -1,6 +1,6 @@
 """Spatial reduction [J14]: ``kh×1`` with s filters, then ``1×kw`` with d, the second fitted by regression."""
 
-from export.methods.base import Candidate, LayerData, Replacement, rank_grid, thin
+from export.methods.base import Candidate, FactorSizes, LayerData, Replacement, rank_grid, thin
 from export.methods.nonlinear import activation_aware
 from export.methods.separable import expand, vertical_macs
 from export.network import Layer
@@ -30,10 +30,10 @@ class Spatial:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``s·c·kh`` at each position of the input's width, ``s·kw·d`` at each of the output's."""
         (filters,) = ranks
+        first = filters * layer.in_channels * layer.kernel[0]
         second = filters * layer.kernel[1] * layer.out_channels
-        macs = vertical_macs(layer, filters) + layer.positions * second
-        parameters = filters * layer.in_channels * layer.kernel[0] + second + layer.out_channels
-        return Candidate(self.name, ranks, macs, parameters, relative_error)
+        sizes = FactorSizes(vertical_macs(layer, filters), first, second)
+        return sizes.candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Filters from the weighted expansion of W, the rest by regression on all images."""

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, thin, to_float32
+from export.methods.base import (
+    Candidate,
+    Convolution,
+    FactorSizes,
+    LayerData,
+    Replacement,
+    rank_grid,
+    thin,
+    to_float32,
+)
 from export.network import Layer
 from export.responses import Matrix
 from export.solvers import eigenvectors
@@ -44,10 +53,11 @@ class Tucker:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``s·c`` at each position of the input, ``r (s·kh·kw + d)`` at each of the output."""
         inputs, outputs = ranks
-        rest = outputs * (inputs * layer.kernel[0] * layer.kernel[1] + layer.out_channels)
         first = inputs * layer.in_channels
-        macs = layer.input_size[0] * layer.input_size[1] * first + layer.positions * rest
-        return Candidate(self.name, ranks, macs, first + rest + layer.out_channels, relative_error)
+        second = outputs * inputs * layer.kernel[0] * layer.kernel[1]
+        macs = layer.input_size[0] * layer.input_size[1] * first + layer.positions * second
+        sizes = FactorSizes(macs, first + second, outputs * layer.out_channels)
+        return sizes.candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Both bases by orthogonal iteration, the core by projection; the bias stays."""

@@ -8,7 +8,15 @@ methods are compared with. Images only measure the error.
 
 import numpy as np
 
-from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, to_float32
+from export.methods.base import (
+    Candidate,
+    Convolution,
+    FactorSizes,
+    LayerData,
+    Replacement,
+    rank_grid,
+    to_float32,
+)
 from export.network import Layer
 from export.responses import Matrix, Moments, Vector
 from export.solvers import LowRank, eigenvectors
@@ -44,8 +52,9 @@ class WeightSvd:
 
 def pair_candidate(method: str, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
     """The candidate of a pair of factors: ``r (c·kh·kw + d)`` at each position."""
-    weights = ranks[0] * (layer.patch_length + layer.out_channels)
-    return Candidate(method, ranks, layer.positions * weights, weights + layer.out_channels, relative_error)
+    first = ranks[0] * layer.patch_length
+    sizes = FactorSizes(layer.positions * first, first, ranks[0] * layer.out_channels)
+    return sizes.candidate(method, layer, ranks, relative_error)
 
 
 def cheaper_ranks(layer: Layer) -> list[int]:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from export.choices import STORAGE_BYTES, Offer
 from export.methods.base import Candidate
 from export.network import Layer, describe
-from export.ranks import RULES, Chosen, Offer, by_energy, by_error, storage_bytes
+from export.ranks import RULES, by_energy, by_error
+from export.selection import Chosen
 from tests.attacks.networks import network
 
 MACS = describe(network(), None, "it").layers[0].macs
@@ -18,7 +20,7 @@ Rule = Callable[[Sequence[Offer], float], Chosen]
 
 
 def layer_named(name: str) -> Layer:
-    return replace(describe(network(), None, "it").layers[0], name=name)
+    return replace(describe(network(), None, "it").layers[0], name=name, output=name)
 
 
 def candidate(macs: int, error: float, method: str = "channel") -> Candidate:
@@ -140,12 +142,16 @@ def test_by_energy_passes_over_a_rank_that_saves_nothing() -> None:
 @settings(deadline=None, max_examples=150)
 @given(offers(layers=1, candidates=8))
 def test_choices_are_a_clean_front(found: list[Offer]) -> None:
-    choices = found[0].choices()
-    assert (choices[0].candidate, choices[0].cost, choices[0].error) == (None, MACS, 0)
-    assert all(a.cost > b.cost for a, b in itertools.pairwise(choices))
-    assert all(a.error < b.error for a, b in itertools.pairwise(choices[1:]))
+    layer, *choices = found[0].choices()
+    assert (layer.candidate, layer.fixed + layer.variable, layer.error) == (None, MACS, 0)
+    points = [(choice.fixed + choice.variable, choice.error) for choice in choices]
+    assert not any(_no_worse(a, b) for a, b in itertools.permutations(points, 2))
     for dropped in found[0].candidates:
-        assert any(c.cost <= dropped.macs and c.error <= dropped.relative_error for c in choices[1:])
+        assert any(_no_worse(point, (dropped.macs, dropped.relative_error)) for point in points)
+
+
+def _no_worse(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] <= other[0] and one[1] <= other[1]
 
 
 def test_of_equal_candidates_the_first_stays() -> None:
@@ -166,4 +172,4 @@ def test_what_is_saved_may_be_storage() -> None:
     smaller = Candidate("sparse", (1,), MACS, 1, 0.1, sparse_bytes=1)
     found = [Offer(layer_named("a"), (faster, smaller))]
     assert by_error(found, MACS / 2)["a"] == faster
-    assert by_error(found, found[0].layer.storage_bytes / 2, storage_bytes)["a"] == smaller
+    assert by_error(found, found[0].layer.storage_bytes / 2, STORAGE_BYTES)["a"] == smaller
