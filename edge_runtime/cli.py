@@ -7,7 +7,6 @@ handler that imports what it needs when it runs, so that ``pi-infer --help`` sta
 import argparse
 import contextlib
 import importlib.util
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from edge_runtime.config_flags import add_flags, effective
 from edge_runtime.config_idle import refuse_foreign_flags, refuse_idle_flags
 from edge_runtime.config_outputs import OUTPUT_SECTIONS
 from edge_runtime.errors import InputError, PiInferError, one_line
+from edge_runtime.standard_streams import discard_stdout, survive_any_terminal
 
 if TYPE_CHECKING:
     from edge_runtime.live import Panel
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code: see ``errors``; 130 after Ctrl-C, 141 when the reader of our output went away.
     """
-    _survive_any_terminal()
+    survive_any_terminal("pi-infer")
     arguments = _parser().parse_args(argv)
     handler: Handler = arguments.handler
     try:
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
         return BROKEN_PIPE
     except Exception as error:
         if arguments.debug:
@@ -275,7 +275,7 @@ def _print_to_stdout(line: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _discard_stdout()
+        discard_stdout()
         raise InputError(f"cannot write to standard output: {error.strerror}") from error
 
 
@@ -294,34 +294,6 @@ def _report(error: Exception) -> int:
     message = str(error) if isinstance(error, PiInferError) else f"{type(error).__name__}: {error}"
     _print_to_stderr(f"pi-infer: error: {one_line(' '.join(message.split()))}")
     return error.exit_code if isinstance(error, PiInferError) else 1
-
-
-def _survive_any_terminal() -> None:
-    """Escape what the terminal's encoding lacks instead of dying of it, and show warnings as plain lines."""
-    _replace_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    warnings = logging.StreamHandler()
-    warnings.setFormatter(_OneLine("pi-infer: warning: %(message)s"))
-    logging.basicConfig(handlers=[warnings], level=logging.WARNING)
-
-
-class _OneLine(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return one_line(super().format(record))
-
-
-def _replace_closed_streams() -> None:
-    """Have a standard stream that our caller closed lead nowhere, before a file of ours takes its number."""
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
-
-
-def _discard_stdout() -> None:
-    """Keep the interpreter from flushing into the broken pipe once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

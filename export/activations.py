@@ -94,15 +94,18 @@ class ActivationStream:
         self._stretch = 0
         self.image_macs = 0
 
-    def advance(self, network: ReducibleNetwork, wanted: Sequence[str]) -> Iterator[Activations]:
+    def advance(
+        self, network: ReducibleNetwork, wanted: Sequence[str], *, last: bool = False
+    ) -> Iterator[Activations]:
         """Run all images up to the tensors ``wanted`` and yield those, image by image.
 
-        Between calls the network may change anywhere after the tensors wanted last, not before them.
+        Between calls the network may change anywhere after the tensors wanted last, not before them. After
+        the last stretch nothing needs to be kept.
 
         Raises:
             ModelRefusedError: The network cannot be run, or produces NaN or infinite values.
         """
-        kept = self._worth_keeping(network, wanted)
+        kept = KeptTensors({}, {}, self._inputs.count) if last else self._worth_keeping(network, wanted)
         sources = list(self._kept.files)
         targets = sorted({*wanted, *kept.files} - set(sources))
         part = fragment(network.model, sources, targets)

@@ -5,7 +5,6 @@ handler that imports what it needs when it runs, so that ``pi-export --help`` st
 """
 
 import argparse
-import logging
 import os
 import resource
 import sys
@@ -17,6 +16,7 @@ from edge_runtime import __version__
 from edge_runtime.command_line import CommandParser, positive
 from edge_runtime.errors import InputError, PiInferError, TargetUnmetError
 from edge_runtime.files import require_writable
+from edge_runtime.standard_streams import discard_stdout, survive_any_terminal
 from export.arguments import method_names, percent, ratio, size, whole
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code: see ``errors``; 130 after Ctrl-C, 141 when the reader of our output went away.
     """
-    _survive_any_terminal()
+    survive_any_terminal("pi-export")
     _limit_memory()
     arguments = _parser().parse_args(argv)
     handler: Handler = arguments.handler
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at the end
+        discard_stdout()
         return BROKEN_PIPE
     except Exception as error:
         if arguments.debug:
@@ -336,14 +336,6 @@ def _limit_memory() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if soft == resource.RLIM_INFINITY or soft > machine:
         resource.setrlimit(resource.RLIMIT_DATA, (machine, hard))
-
-
-def _survive_any_terminal() -> None:
-    """Escape what the terminal's encoding lacks instead of dying of it, and show warnings as plain lines."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    logging.basicConfig(format="pi-export: warning: %(message)s", level=logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes:
     found: dict[str, tuple[Candidate, ...]] = {}
     followed = followed_by(network.model, {layer.output for layer in network.layers})
     for group in _groups(network.reducible, with_patches=with_patches):
-        collected = passes.record(network, group, with_patches=with_patches)
+        last = group[-1] is network.reducible[-1]
+        collected = passes.record(network, group, with_patches=with_patches, last=last)
         for layer in group:
             data = collected.pop(layer.output)
             found[layer.name] = tuple(c for method in methods for c in method.candidates(data))

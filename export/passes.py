@@ -35,18 +35,18 @@ class Passes:
         return self._finished_macs + self._original.image_macs + self._reduced.image_macs
 
     def record(
-        self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool
+        self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool, last: bool
     ) -> dict[str, LayerData]:
         """A stretch of the pass over the original network: see ``Sampler.record``."""
-        activations = self._advance(self._original, network, layers, "collecting responses")
+        activations = self._advance(self._original, network, layers, "collecting responses", last=last)
         return self._sampler.record(layers, activations, with_patches=with_patches)
 
     def gather(
-        self, network: ReducibleNetwork, layers: Sequence[Layer], task: str, *, with_pairs: bool
+        self, network: ReducibleNetwork, layers: Sequence[Layer], task: str, *, with_pairs: bool, last: bool
     ) -> dict[str, LayerData]:
         """A stretch of the pass over the network as it is reduced: see ``Sampler.gather``."""
         self._original.close()
-        activations = self._advance(self._reduced, network, layers, task)
+        activations = self._advance(self._reduced, network, layers, task, last=last)
         return self._sampler.gather(layers, activations, with_pairs=with_pairs)
 
     def start_again(self) -> None:
@@ -56,9 +56,15 @@ class Passes:
         self._reduced = ActivationStream(self._inputs, self._folder / "reduced", self.threads)
 
     def _advance(
-        self, stream: ActivationStream, network: ReducibleNetwork, layers: Sequence[Layer], task: str
+        self,
+        stream: ActivationStream,
+        network: ReducibleNetwork,
+        layers: Sequence[Layer],
+        task: str,
+        *,
+        last: bool,
     ) -> Iterator[Activations]:
         wanted = sorted({name for layer in layers for name in self._sampler.tensors(layer)})
-        for done, activations in enumerate(stream.advance(network, wanted), start=1):
+        for done, activations in enumerate(stream.advance(network, wanted, last=last), start=1):
             self._progress(task, done, self._inputs.count)
             yield activations

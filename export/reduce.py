@@ -4,12 +4,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 
-from edge_runtime.errors import ModelRefusedError, TargetUnmetError
+from edge_runtime.errors import InputError, ModelRefusedError, TargetUnmetError
 from export.activations import Activation, keep_inputs
 from export.choices import COSTS, Offer
 from export.graph import depths
@@ -128,7 +128,7 @@ def open_reducer(
     """Collect what all reductions of a network share; on leaving, its temporary files are deleted.
 
     Raises:
-        InputError: Too few images, or images that do not differ.
+        InputError: Too few images for any layer, or images that do not differ.
         ModelRefusedError: No layer can be reduced, or the network computes NaN or infinite values.
     """
     if not network.reducible:
@@ -136,13 +136,32 @@ def open_reducer(
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
         inputs = keep_inputs(images, network.input_name, Path(folder))
         sampler = Sampler(network, inputs.count, options.seed, Path(folder))
-        for layer in network.reducible:
-            sampler.require_enough(layer)
+        network = _where_images_suffice(network, sampler, inputs.count)
         passes = Passes(inputs, sampler, Path(folder), options.threads, progress)
         offers = collect_offers(network, options.methods, passes)
         if not any(offer.candidates for offer in offers):
             raise ModelRefusedError("no layer of this network gets cheaper by the methods asked for")
         yield Reducer(network, offers, options, passes, inputs.count)
+
+
+def _where_images_suffice(network: ReducibleNetwork, sampler: Sampler, images: int) -> ReducibleNetwork:
+    """The network, in which layers that need more images to be fitted cannot be reduced, and say so.
+
+    Raises:
+        InputError: That would leave none.
+    """
+    needed = {layer.output: sampler.images_needed(layer) for layer in network.reducible}
+    if all(needed.values()):
+        raise InputError(
+            f"{images} images are too few to fit any layer; give at least {min(needed.values())}"
+        )
+    layers = tuple(
+        replace(layer, reason=f"needs at least {needed[layer.output]} calibration images")
+        if needed.get(layer.output)
+        else layer
+        for layer in network.layers
+    )
+    return replace(network, layers=layers)
 
 
 class Reducer:
@@ -206,10 +225,12 @@ def _replace_layers(
     replacements: dict[str, Replacement] = {}
     current = network
     passes.start_again()
-    for level in sorted(set(depth.values())):
+    levels = sorted(set(depth.values()))
+    for level in levels:
         together = [layer for layer in layers if depth[layer.output] == level]
         task = f"fitting layer {len(replacements) + 1} of {len(layers)}"
-        data = passes.gather(current, together, task, with_pairs=options.nonlinear)
+        last = level == levels[-1]
+        data = passes.gather(current, together, task, with_pairs=options.nonlinear, last=last)
         model = current.model
         for layer in together:
             candidate = choice[layer.name]

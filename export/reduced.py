@@ -152,4 +152,4 @@ def _report(layer: Layer, replacement: Replacement | None, costs: _Costs, *, off
 def _why_not(layer: Layer, parameters: int, *, offered: bool) -> str:
     if parameters < layer.parameters:
         return "narrowed: only what the next layer reads is left"
-    return "not worth reducing at this speed-up" if offered else "no cheaper by the methods asked for"
+    return "not worth reducing for this target" if offered else "no cheaper by the methods asked for"

@@ -85,19 +85,17 @@ class Sampler:
         index = self._index[layer.output]
         return sample_positions(layer, self.positions(layer), self._seed, index, image_index)
 
-    def require_enough(self, layer: Layer) -> None:
-        """Raise ``InputError`` if the samples to fit on are no more than the channels to explain.
+    def images_needed(self, layer: Layer) -> int:
+        """Images that give more samples to fit on than there are channels to explain; 0 if there are enough.
 
         Fully connected layers, with one sample from an image, have a method that needs none.
         """
         fitted = self._images - self._images // HELD_OUT_EVERY
         unknowns = layer.out_channels // layer.group
-        if fitted * self.positions(layer) <= unknowns and not layer.fully_connected:
-            needed = unknowns // self.positions(layer) * HELD_OUT_EVERY // (HELD_OUT_EVERY - 1) + 2
-            raise InputError(
-                f"layer {layer.name}: {self._images} images give fewer samples than its "
-                f"{unknowns} unknowns; give at least {needed + needed // 4 + 1} images, of which some judge"
-            )
+        if layer.fully_connected or fitted * self.positions(layer) > unknowns:
+            return 0
+        needed = unknowns // self.positions(layer) * HELD_OUT_EVERY // (HELD_OUT_EVERY - 1) + 2
+        return needed + needed // 4 + 1  # of which some judge
 
     def record(
         self, layers: Sequence[Layer], activations: Iterator[Activations], *, with_patches: bool

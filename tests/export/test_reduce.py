@@ -199,7 +199,7 @@ def test_speedup_of_one_changes_nothing() -> None:
     reduction = reduce(network(), target=1.0)
     assert reduction.reached
     assert reduction.model == network()
-    assert reduction.layers[0].reason == "not worth reducing at this speed-up"
+    assert reduction.layers[0].reason == "not worth reducing for this target"
 
 
 def test_speedup_out_of_reach_gives_the_best_there_is() -> None:

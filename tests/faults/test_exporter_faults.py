@@ -92,3 +92,14 @@ def test_closed_output_ends_quietly(folder: Path) -> None:
     _, err = child.communicate(timeout=DEADLINE_S)
     assert child.returncode == 141
     assert err == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_closed_standard_streams_lead_nowhere(folder: Path, closed: str) -> None:
+    command = f'"{sys.executable}" -m export.cli inspect "$0" --input "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, str(folder / "model.onnx"), str(folder / "card.json")],
+        capture_output=True, text=True, check=False, timeout=DEADLINE_S,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (not closed.startswith(">"))
