@@ -29,8 +29,9 @@ Shortcuts = Samples | np.float32
 HELD_OUT_EVERY = 5
 MIN_IMAGES = HELD_OUT_EVERY
 MIN_POSITIONS = 20
-MAX_POSITIONS = 64
-SAMPLES_PER_UNKNOWN = 4
+MAX_POSITIONS = 512
+MIN_SAMPLES = 32_000
+SAMPLES_PER_UNKNOWN = 8
 PAIRS = 25_000
 PAIRS_BYTES = 1 << 28
 
@@ -62,7 +63,8 @@ class Sampler:
     def positions(self, layer: Layer) -> int:
         """Positions for each image: more where a layer has many unknowns and there are few images."""
         unknowns = max(layer.patch_length, layer.out_channels // layer.group)
-        wanted = -(-SAMPLES_PER_UNKNOWN * unknowns // self._images)
+        samples = max(MIN_SAMPLES, SAMPLES_PER_UNKNOWN * unknowns)
+        wanted = -(-samples // self._images)
         return min(layer.positions, max(MIN_POSITIONS, min(MAX_POSITIONS, wanted)))
 
     def tensors(self, layer: Layer) -> tuple[str, ...]:
