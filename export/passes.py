@@ -35,14 +35,20 @@ class Passes:
         return self._finished_macs + self._original.image_macs + self._reduced.image_macs
 
     def record(
-        self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool, last: bool
+        self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool, last: bool = False
     ) -> dict[str, LayerData]:
         """A stretch of the pass over the original network: see ``Sampler.record``."""
         activations = self._advance(self._original, network, layers, "collecting responses", last=last)
         return self._sampler.record(layers, activations, with_patches=with_patches)
 
     def gather(
-        self, network: ReducibleNetwork, layers: Sequence[Layer], task: str, *, with_pairs: bool, last: bool
+        self,
+        network: ReducibleNetwork,
+        layers: Sequence[Layer],
+        task: str,
+        *,
+        with_pairs: bool,
+        last: bool = False,
     ) -> dict[str, LayerData]:
         """A stretch of the pass over the network as it is reduced: see ``Sampler.gather``."""
         self._original.close()

@@ -14,7 +14,7 @@ from tests.export.small_networks import images_for
 
 
 def main(seed: int) -> str:
-    found = describe(network(), None, "it")
+    found = describe(network(size=40), None, "it")  # of more positions than are sampled
     options = ReduceOptions(target=2.0, seed=seed)
     reduction = reduce_network(found, iter(images_for(found, 12)), options, silent)
     return hashlib.sha256(reduction.model.SerializeToString()).hexdigest()
