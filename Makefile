@@ -26,7 +26,7 @@ table: $(VENV)/.dev
 	@$(RUN) tests/benchmarks/method_table.py
 
 train-demo: $(VENV)/.train
-	$(RUN) -m export.train_demo
+	$(RUN) -m export.demo.train
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache

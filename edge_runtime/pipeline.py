@@ -5,28 +5,27 @@ The live view, the service and the benchmark are users of it.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
-from edge_runtime import demo_model
-from edge_runtime.config import SourceConfig
-from edge_runtime.config_picamera import PicameraConfig
-from edge_runtime.errors import InputError
+from edge_runtime.base.errors import InputError
 from edge_runtime.frames.base import Frame, FrameSource
 from edge_runtime.frames.newest import Newest
 from edge_runtime.frames.select import open_source
-from edge_runtime.golden import require_fit
-from edge_runtime.model_card import ModelCard
-from edge_runtime.postprocess.base import Postprocessor, Result
+from edge_runtime.model import demo
+from edge_runtime.model.card import ModelCard
+from edge_runtime.model.engines.onnxruntime import Network, open_network
+from edge_runtime.model.golden import require_fit
+from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.postprocess.select import make
-from edge_runtime.preprocess import Preprocessor
-from edge_runtime.session import Network, open_network
+from edge_runtime.results.frame_result import FrameResult
+from edge_runtime.settings.config import SourceConfig
+from edge_runtime.settings.picamera_section import PicameraConfig
 
-NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
+if TYPE_CHECKING:
+    from edge_runtime.postprocess.base import Postprocessor
 
 
 @dataclass(frozen=True)
@@ -46,58 +45,6 @@ class RunSettings:
     picamera: PicameraConfig = PicameraConfig()
     card: Path | None = None
     threads: int | None = None
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """A finished frame.
-
-    Attributes:
-        frame: The frame itself.
-        result: What the network saw in it.
-        finished_ns: When the result was there, on the clock of ``time.monotonic_ns``.
-        age_ms: From the capture of the frame to its result.
-        latency_ms: From taking the frame up to its result: the three parts below.
-        preprocess_ms: Frame to tensor.
-        inference_ms: Tensor to outputs.
-        postprocess_ms: Outputs to result.
-        dropped: How many frames of the source were overtaken by newer ones so far.
-    """
-
-    frame: Frame
-    result: Result
-    finished_ns: int
-    age_ms: float
-    latency_ms: float
-    preprocess_ms: float
-    inference_ms: float
-    postprocess_ms: float
-    dropped: int
-
-    def to_json(self) -> dict[str, Any]:
-        """One JSON object for ``--jsonl``: keys may be added in later releases, but none changes.
-
-        ``frame`` number at its source, from 0; ``name`` of its file and ``truth`` where known, else null;
-        ``time``: seconds since 1970 at capture; the times and ``dropped`` as above; then the result's own
-        keys, of which ``valid`` is always there.
-        """
-        return {
-            "frame": self.frame.sequence,
-            "name": self.frame.name or None,
-            "truth": self.frame.label,
-            "time": round(time.time() - (time.monotonic_ns() - self.frame.captured_ns) / 1e9, 3),
-            "age_ms": round(self.age_ms, 3),
-            "latency_ms": round(self.latency_ms, 3),
-            "preprocess_ms": round(self.preprocess_ms, 3),
-            "inference_ms": round(self.inference_ms, 3),
-            "postprocess_ms": round(self.postprocess_ms, 3),
-            "dropped": self.dropped,
-            **self.result.to_json(),
-        }
-
-    def without_image(self) -> "FrameResult":
-        """The same for who keeps many: a picture takes a megabyte, its result a kilobyte."""
-        return replace(self, frame=replace(self.frame, image=NO_IMAGE))
 
 
 @dataclass(frozen=True)
@@ -230,4 +177,4 @@ def _path(settings: RunSettings) -> Path:
         return settings.model
     if settings.source.location != "demo":
         raise InputError("no network to run: give one with --model (only '--source demo' brings its own)")
-    return demo_model.path()
+    return demo.path()

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import InputError
+from edge_runtime.base.errors import InputError
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.frames.characters import LABELS, draw_character
-from edge_runtime.preprocess import Image
+from edge_runtime.model.preprocess import Image
 
 _SIDES_PX = (16, 4096)
 

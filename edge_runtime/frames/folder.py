@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_runtime.errors import InputError
+from edge_runtime.base.errors import InputError
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
-from edge_runtime.image_file import EXTENSIONS, is_image_name, read_image
+from edge_runtime.frames.image_file import EXTENSIONS, is_image_name, read_image
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 
-from edge_runtime.errors import CameraError
+from edge_runtime.base.errors import CameraError
 from edge_runtime.frames.base import Frame, FrameSource, SparingSource
 from edge_runtime.frames.demand import Demand
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import cv2
 
-from edge_runtime.board import ROOT
-from edge_runtime.cameras import camera_holders
-from edge_runtime.errors import CameraError, InputError
+from edge_runtime.base.errors import CameraError, InputError
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
-from edge_runtime.preprocess import Image
+from edge_runtime.machine.board import ROOT
+from edge_runtime.machine.cameras import camera_holders
+from edge_runtime.model.preprocess import Image
 
 OPEN_LIMIT_S = 10
 READ_LIMIT_S = 5

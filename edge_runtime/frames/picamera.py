@@ -14,10 +14,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.board import ROOT
-from edge_runtime.cameras import camera_holders
-from edge_runtime.config_picamera import PicameraConfig
-from edge_runtime.errors import CameraError, PiInferError
+from edge_runtime.base.errors import CameraError, PiInferError
 from edge_runtime.frames.base import Frame
 from edge_runtime.frames.picamera_setup import (
     FRAMERATE,
@@ -28,7 +25,10 @@ from edge_runtime.frames.picamera_setup import (
 )
 from edge_runtime.frames.pixels import FORMATS, BufferLayout, bgr_picture
 from edge_runtime.frames.sensor_clock import SensorClock
-from edge_runtime.model_card import InputSpec
+from edge_runtime.machine.board import ROOT
+from edge_runtime.machine.cameras import camera_holders
+from edge_runtime.model.card import InputSpec
+from edge_runtime.settings.picamera_section import PicameraConfig
 
 BUFFERS = 4
 CAPTURE_LIMIT_S = 5.0

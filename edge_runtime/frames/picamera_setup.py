@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from edge_runtime.config_picamera import PicameraConfig, parse_size
-from edge_runtime.errors import CameraError, InputError
-from edge_runtime.model_card import InputSpec
+from edge_runtime.base.errors import CameraError, InputError
+from edge_runtime.model.card import InputSpec
+from edge_runtime.settings.picamera_section import PicameraConfig, parse_size
 
 SMALLEST_SIDE = 64  # the ISP of a Pi 4 gives none smaller; the preprocessor does the rest
 FRAMERATE = 30.0  # picamera2's own choice for video

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from edge_runtime.config import SourceConfig
-from edge_runtime.config_picamera import PicameraConfig
-from edge_runtime.errors import InputError
-from edge_runtime.files import require_no_pipe
+from edge_runtime.base.errors import InputError
+from edge_runtime.base.files import require_no_pipe
 from edge_runtime.frames.base import FrameSource
-from edge_runtime.model_card import InputSpec
+from edge_runtime.model.card import InputSpec
+from edge_runtime.settings.config import SourceConfig
+from edge_runtime.settings.picamera_section import PicameraConfig
 
 
 def open_source(config: SourceConfig, spec: InputSpec, picamera: PicameraConfig | None = None) -> FrameSource:
@@ -39,8 +39,8 @@ def open_source(config: SourceConfig, spec: InputSpec, picamera: PicameraConfig 
 
 def _open_location(location: str, config: SourceConfig) -> FrameSource:
     from edge_runtime.frames.folder import FolderSource  # noqa: PLC0415
+    from edge_runtime.frames.image_file import is_image_name  # noqa: PLC0415
     from edge_runtime.frames.opencv import OpenCVSource  # noqa: PLC0415
-    from edge_runtime.image_file import is_image_name  # noqa: PLC0415
 
     path = Path(location)
     if "://" not in location and not location.startswith("/dev/"):

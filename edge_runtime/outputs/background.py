@@ -5,31 +5,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from edge_runtime.outputs.base import Output
-from edge_runtime.pipeline import FrameResult
+from edge_runtime.results.frame_result import FrameResult
+from edge_runtime.results.status import OutputState
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 60.0
 JOIN_LIMIT_S = 5.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class OutputState:
-    """How an output fares.
-
-    Attributes:
-        name: As in the settings.
-        failing: Whether the last attempt failed.
-        skipped: Frames it did not get: overtaken by newer ones, or lost while it failed.
-    """
-
-    name: str
-    failing: bool
-    skipped: int
 
 
 class Background:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from edge_runtime.pipeline import FrameResult
+from edge_runtime.results.frame_result import FrameResult
 
 
 class Output(Protocol):

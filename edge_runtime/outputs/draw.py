@@ -6,8 +6,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge_runtime.pipeline import FrameResult
-from edge_runtime.preprocess import Image
+from edge_runtime.model.preprocess import Image
+from edge_runtime.results.frame_result import FrameResult
 
 SMALLEST_SIDE = 480  # the longer one; letters would not fit on less
 LARGEST_SIDE = 960

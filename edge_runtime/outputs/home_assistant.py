@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_runtime import __version__
-from edge_runtime.outputs.status import Status
+from edge_runtime.results.status import Status
 
 PREFIX = "homeassistant"
 LONGEST_STATE = 250  # Home Assistant takes 255 characters

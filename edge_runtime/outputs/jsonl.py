@@ -7,8 +7,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.errors import InputError
-from edge_runtime.pipeline import FrameResult
+from edge_runtime.base.errors import InputError
+from edge_runtime.results.frame_result import FrameResult
 
 STANDARD_OUTPUT = "-"
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.addresses import Address, parse_address
-from edge_runtime.config_outputs import MQTT_PORT, MQTT_TLS_PORT, MqttConfig
-from edge_runtime.errors import InputError
-from edge_runtime.files import read_text
+from edge_runtime.base.addresses import Address, parse_address
+from edge_runtime.base.errors import InputError
+from edge_runtime.base.files import read_text
 from edge_runtime.outputs.home_assistant import Device, introduction
-from edge_runtime.outputs.status import StatusSource
-from edge_runtime.pipeline import FrameResult
+from edge_runtime.results.frame_result import FrameResult
+from edge_runtime.results.status import StatusSource
+from edge_runtime.settings.output_sections import MQTT_PORT, MQTT_TLS_PORT, MqttConfig
 
 KEEP_ALIVE_S = 30
 ANSWER_LIMIT_S = 10.0

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_runtime import __version__
-from edge_runtime.errors import InputError
-from edge_runtime.files import atomic_path, require_writable
-from edge_runtime.outputs.status import Status, StatusSource
-from edge_runtime.pipeline import FrameResult
+from edge_runtime.base.errors import InputError
+from edge_runtime.base.files import atomic_path, require_writable
+from edge_runtime.results.frame_result import FrameResult
+from edge_runtime.results.status import Status, StatusSource
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MIB = 1 << 20

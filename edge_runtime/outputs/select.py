@@ -7,17 +7,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from edge_runtime.addresses import parse_address
-from edge_runtime.config import Config
-from edge_runtime.config_outputs import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
-from edge_runtime.errors import InputError
-from edge_runtime.files import read_text
+from edge_runtime.base.addresses import parse_address
+from edge_runtime.base.errors import InputError
+from edge_runtime.base.files import read_text
+from edge_runtime.bench.report import comparison, from_json
 from edge_runtime.outputs.background import Background
 from edge_runtime.outputs.base import Output
 from edge_runtime.outputs.jsonl import STANDARD_OUTPUT, JsonLines, Rotation
-from edge_runtime.outputs.status import StatusSource
-from edge_runtime.pipeline import FrameResult
-from edge_runtime.report import comparison, from_json
+from edge_runtime.results.frame_result import FrameResult
+from edge_runtime.results.status import StatusSource
+from edge_runtime.settings.config import Config
+from edge_runtime.settings.output_sections import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
 
 JSONL_WAITING = 64
 SERVICE_ROTATE_MIB = 16

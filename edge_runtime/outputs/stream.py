@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge_runtime.pipeline import FrameResult
+from edge_runtime.results.frame_result import FrameResult
 
 log = logging.getLogger(__name__)
 

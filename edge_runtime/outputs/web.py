@@ -15,16 +15,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import cv2
 
-from edge_runtime.addresses import Address
-from edge_runtime.errors import InputError
+from edge_runtime.base.addresses import Address
+from edge_runtime.base.errors import InputError
 from edge_runtime.outputs.draw import drawn
 from edge_runtime.outputs.page import COMMON_HEADERS, Page, load_page
 from edge_runtime.outputs.prometheus import CONTENT_TYPE as METRICS_TYPE, exposition
-from edge_runtime.outputs.status import StatusSource
 from edge_runtime.outputs.stream import PictureStream
 from edge_runtime.outputs.web_access import Access
 from edge_runtime.outputs.web_server import BoundedHandler, BoundedServer
-from edge_runtime.pipeline import FrameResult
+from edge_runtime.results.frame_result import FrameResult
+from edge_runtime.results.status import StatusSource
 
 JPEG_QUALITY = 80
 MOST_VIEWERS = 12

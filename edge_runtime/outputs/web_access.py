@@ -8,9 +8,9 @@ from email.message import Message
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
-from edge_runtime.addresses import Address, parse_address
-from edge_runtime.errors import InputError
-from edge_runtime.files import read_text
+from edge_runtime.base.addresses import Address, parse_address
+from edge_runtime.base.errors import InputError
+from edge_runtime.base.files import read_text
 
 SHORTEST_TOKEN = 16
 LONGEST_TOKEN = 200

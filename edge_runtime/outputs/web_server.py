@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from edge_runtime.addresses import Address
+from edge_runtime.base.addresses import Address
 
 MOST_CONNECTIONS = 32
 REQUEST_LIMIT_S = 5.0

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.preprocess import Placement
+from edge_runtime.model.preprocess import Placement
 
 
 class Result(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import InputError, ModelRefusedError
+from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.postprocess.boxes import Floats, Indices
 
 Outputs = Sequence[NDArray[np.float32]]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import InputError
-from edge_runtime.model_card import ModelCard
-from edge_runtime.preprocess import Placement
+from edge_runtime.base.errors import InputError
+from edge_runtime.model.card import ModelCard
+from edge_runtime.model.preprocess import Placement
 
 TOP = 5
 ROUNDING = 1e-3  # how far float16 or int8 arithmetic may push a probability beyond 0 or 1

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import InputError
-from edge_runtime.model_card import ModelCard
+from edge_runtime.base.errors import InputError
+from edge_runtime.model.card import ModelCard
+from edge_runtime.model.preprocess import Placement
 from edge_runtime.postprocess.boxes import Floats, Indices, areas, nms, to_frame
 from edge_runtime.postprocess.candidates import Candidates, Head, Thresholds, read_thresholds
 from edge_runtime.postprocess.ssd import DEFAULT_THRESHOLDS as SSD_THRESHOLDS, ssd_head
 from edge_runtime.postprocess.yolo import yolo_nms_head, yolov5_head, yolov8_head
-from edge_runtime.preprocess import Placement
 
 _COMMON_KEYS = {"kind", "note", "score_threshold", "iou_threshold", "max_detections"}
 _SSD_KEYS = {"feature_maps", "anchor_sizes", "anchor_ratios", "variances"}

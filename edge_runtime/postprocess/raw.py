@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.preprocess import Placement
+from edge_runtime.model.preprocess import Placement
 
 MOST_VALUES = 1000
 

@@ -1,6 +1,6 @@
 """From a model card to what reads its network's outputs."""
 
-from edge_runtime.model_card import ModelCard
+from edge_runtime.model.card import ModelCard
 from edge_runtime.postprocess.base import Postprocessor
 
 

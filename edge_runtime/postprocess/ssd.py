@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import InputError
+from edge_runtime.base.errors import InputError
 from edge_runtime.postprocess.boxes import Floats, corners
 from edge_runtime.postprocess.candidates import Candidates, Head, Outputs, Thresholds, pick, require_shape
 

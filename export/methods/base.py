@@ -7,74 +7,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import ModelRefusedError
-from export.network import BYTES_OF_A_WEIGHT, Layer
-from export.nonlinearity import Nonlinearity
-from export.responses import Matrix, Moments, Vector
+from edge_runtime.base.errors import ModelRefusedError
+from export.fit.data import LayerData
+from export.layer import BYTES_OF_A_WEIGHT, Convolution, Layer
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class LayerData:
-    """Everything a method may use to replace a layer.
-
-    Attributes:
-        layer: Its geometry.
-        weights: (d, c·kh·kw) float64, ``W``.
-        bias: (d,) float64, ``b``; zeros where the layer has none.
-        fit: Moments of (x̂, y) to fit on.
-        held_out: Moments of (x̂, y) of other images, to choose on.
-        pairs: Some of the samples themselves, for the nonlinear fit; None where it is not wanted.
-        nonlinearity: The activation that follows; None for the identity.
-        condensed: Whether the moments hold ``W x̂ + b`` in place of x̂: the input of a fully connected layer
-            may be too long for moments of its own.
-        parts: The same for each group of a grouped convolution, whose own moments are then of an empty x̂.
-    """
-
-    layer: Layer
-    weights: Matrix
-    bias: Vector
-    fit: Moments
-    held_out: Moments
-    pairs: "Pairs | None" = None
-    nonlinearity: Nonlinearity | None = None
-    condensed: bool = False
-    parts: tuple["LayerData", ...] = ()
-
-    def responses(self, moments: Moments) -> Moments:
-        """Moments of ``(W x̂ + b, y)``."""
-        return moments if self.condensed else moments.through(self.weights, self.bias)
-
-    @property
-    def activation(self) -> str:
-        """Name of the activation that follows."""
-        return self.nonlinearity.name if self.nonlinearity else "identity"
-
-    def relative_error(self, weights: Matrix, bias: Vector) -> float:
-        """Held-out ``E‖y - (weights x̂ + bias)‖²`` over the variance of y; 0 for a constant response."""
-        return self.relative(self.held_out.error(weights, bias))
-
-    def relative(self, error: float) -> float:
-        """A held-out squared error over the variance of y."""
-        return error / self.held_out.variance if self.held_out.variance > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Samples of patches and responses, of the images to fit on and of those to choose on.
-
-    Attributes:
-        fit_x: (n, c·kh·kw) float32.
-        fit_y: (n, d) float32.
-        held_out_x: (m, c·kh·kw) float32.
-        held_out_y: (m, d) float32.
-    """
-
-    fit_x: NDArray[np.float32]
-    fit_y: NDArray[np.float32]
-    held_out_x: NDArray[np.float32]
-    held_out_y: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -110,27 +47,6 @@ class Candidate:
     def last_storage_bytes(self) -> int:
         """Of that, the last convolution's, where it is not stored as sparse."""
         return BYTES_OF_A_WEIGHT * self.last_parameters if self.sparse_bytes is None else 0
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """One convolution of a replacement.
-
-    Attributes:
-        weights: (out, in / group, kh, kw) float32.
-        bias: (out,) float32, or None.
-        stride: Vertical and horizontal.
-        pads: Top, left, bottom, right.
-        dilation: Vertical and horizontal.
-        group: Number of groups.
-    """
-
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32] | None
-    stride: tuple[int, int] = (1, 1)
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
-    dilation: tuple[int, int] = (1, 1)
-    group: int = 1
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.methods.base import Candidate, Convolution, LayerData, Replacement, rank_grid, to_float32
+from export.fit.data import LayerData
+from export.fit.moments import Moments
+from export.fit.solvers import LowRank, asymmetric, eigenvectors, principal_responses, reduced_rank_regression
+from export.layer import Convolution, Layer
+from export.methods.base import Candidate, Replacement, rank_grid, to_float32
 from export.methods.nonlinear import activation_aware
 from export.methods.weight_svd import pair_candidate
-from export.network import Layer
-from export.responses import Moments
-from export.solvers import LowRank, asymmetric, eigenvectors, principal_responses, reduced_rank_regression
 
 SOLVERS = ("linear", "asymmetric", "refit")
 REFIT_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)

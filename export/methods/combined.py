@@ -5,19 +5,11 @@ Three convolutions: ``kh×1`` with s filters, ``1×kw`` with r, ``1×1`` with d.
 One reduced-rank regression from the features of the first convolution to y gives the other two together.
 """
 
-from export.methods.base import (
-    Candidate,
-    Convolution,
-    FactorSizes,
-    LayerData,
-    Replacement,
-    rank_grid,
-    thin,
-    to_float32,
-)
+from export.fit.data import LayerData
+from export.layer import Convolution, Layer
+from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin, to_float32
 from export.methods.nonlinear import activation_aware
 from export.methods.separable import Expansion, expand, vertical_macs
-from export.network import Layer
 
 FILTER_STEPS = 16
 RANK_STEPS = 24

@@ -10,18 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.methods.base import (
-    Candidate,
-    Convolution,
-    FactorSizes,
-    LayerData,
-    Replacement,
-    rank_grid,
-    thin,
-    to_float32,
-)
-from export.network import Layer
-from export.responses import Matrix, Vector
+from export.fit.data import LayerData
+from export.fit.moments import Matrix, Vector
+from export.layer import Convolution, Layer
+from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin, to_float32
 
 SWEEPS = 15
 RANK_STEPS = 8

@@ -16,7 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.methods.base import Candidate, LayerData, Replacement
+from export.fit.data import LayerData
+from export.fit.moments import Matrix, Moments, Vector
+from export.fit.solvers import RIDGE, LowRank, eigenvectors, reduced_rank_regression
+from export.layer import Layer
+from export.methods.base import Candidate, Replacement
 from export.methods.nonlinear import activation_aware
 from export.methods.weight_svd import (
     cheaper_ranks,
@@ -27,9 +31,6 @@ from export.methods.weight_svd import (
     singular_vectors,
     truncated,
 )
-from export.network import Layer
-from export.responses import Matrix, Moments, Vector
-from export.solvers import RIDGE, LowRank, eigenvectors, reduced_rank_regression
 
 RIDGES = {"svd": (0.0,), "asymmetric": (RIDGE, 1e-2, 1.0), "refit": (1e-3, 1e-2, 1e-1)}
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.methods.base import Candidate, Convolution, LayerData, Method, Replacement
-from export.network import Layer
+from export.fit.data import LayerData
+from export.layer import Convolution, Layer
+from export.methods.base import Candidate, Method, Replacement
 
 
 class PerGroup:

@@ -14,18 +14,10 @@ raises the least-squares error least. Then W is fitted anew on the channels that
 import numpy as np
 from numpy.typing import NDArray
 
-from export.methods.base import (
-    Candidate,
-    Convolution,
-    FactorSizes,
-    LayerData,
-    Replacement,
-    rank_grid,
-    thin,
-    to_float32,
-)
-from export.network import Layer
-from export.responses import Matrix, Moments, Vector
+from export.fit.data import LayerData
+from export.fit.moments import Matrix, Moments, Vector
+from export.layer import Convolution, Layer
+from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin, to_float32
 
 Channels = NDArray[np.intp]
 

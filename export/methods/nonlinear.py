@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from export.alternation import FeatureSamples, alternate
-from export.methods.base import LayerData
-from export.solvers import LowRank
+from export.fit.alternation import FeatureSamples, alternate
+from export.fit.data import LayerData
+from export.fit.solvers import LowRank
 
 FeatureMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 

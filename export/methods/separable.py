@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.methods.base import Convolution, LayerData, to_float32
-from export.network import Layer
-from export.responses import Matrix, Moments, Vector
-from export.solvers import RIDGE, LowRank, reduced_rank_regression
+from export.fit.data import LayerData
+from export.fit.moments import Matrix, Moments, Vector
+from export.fit.solvers import RIDGE, LowRank, reduced_rank_regression
+from export.layer import Convolution, Layer
+from export.methods.base import to_float32
 
 
 @dataclass(frozen=True)

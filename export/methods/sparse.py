@@ -15,9 +15,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from export.methods.base import Candidate, Convolution, LayerData, Replacement, to_float32
-from export.network import Layer
-from export.responses import Matrix, Moments
+from export.fit.data import LayerData
+from export.fit.moments import Matrix, Moments
+from export.layer import Convolution, Layer
+from export.methods.base import Candidate, Replacement, to_float32
 
 Mask = NDArray[np.bool_]
 

@@ -1,9 +1,10 @@
 """Spatial reduction [J14]: ``kh×1`` with s filters, then ``1×kw`` with d, the second fitted by regression."""
 
-from export.methods.base import Candidate, FactorSizes, LayerData, Replacement, rank_grid, thin
+from export.fit.data import LayerData
+from export.layer import Layer
+from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin
 from export.methods.nonlinear import activation_aware
 from export.methods.separable import expand, vertical_macs
-from export.network import Layer
 
 FILTER_STEPS = 24
 

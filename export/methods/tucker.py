@@ -9,19 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.methods.base import (
-    Candidate,
-    Convolution,
-    FactorSizes,
-    LayerData,
-    Replacement,
-    rank_grid,
-    thin,
-    to_float32,
-)
-from export.network import Layer
-from export.responses import Matrix
-from export.solvers import eigenvectors
+from export.fit.data import LayerData
+from export.fit.moments import Matrix
+from export.fit.solvers import eigenvectors
+from export.layer import Convolution, Layer
+from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin, to_float32
 
 ITERATIONS = 8
 RANK_STEPS = 7

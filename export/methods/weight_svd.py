@@ -8,18 +8,11 @@ methods are compared with. Images only measure the error.
 
 import numpy as np
 
-from export.methods.base import (
-    Candidate,
-    Convolution,
-    FactorSizes,
-    LayerData,
-    Replacement,
-    rank_grid,
-    to_float32,
-)
-from export.network import Layer
-from export.responses import Matrix, Moments, Vector
-from export.solvers import LowRank, eigenvectors
+from export.fit.data import LayerData
+from export.fit.moments import Matrix, Moments, Vector
+from export.fit.solvers import LowRank, eigenvectors
+from export.layer import Convolution, Layer
+from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, to_float32
 
 
 class WeightSvd:

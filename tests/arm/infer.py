@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.golden import golden_error
-from edge_runtime.preprocess import Preprocessor
-from edge_runtime.session import open_network
+from edge_runtime.model.engines.onnxruntime import open_network
+from edge_runtime.model.golden import golden_error
+from edge_runtime.model.preprocess import Preprocessor
 
 COUNTER = 0x41524D43
 

@@ -145,7 +145,7 @@ def test_the_benchmark_worker_runs(board: Board, inputs: Inputs) -> None:
         "threads": 1,
         "seconds": 0.1,
     }
-    answer = json.loads(board.python("-m", "edge_runtime.benchmark_worker", stdin=json.dumps(job)).stdout)
+    answer = json.loads(board.python("-m", "edge_runtime.bench.worker", stdin=json.dumps(job)).stdout)
     assert len(answer["latency_ms"]) >= 5
     assert min(answer["latency_ms"]) > 0
     assert answer["threads"] == 1

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.model_card import METADATA_KEY
+from edge_runtime.model.card import METADATA_KEY
 
 SIZE = 16
 CLASSES = 4

@@ -20,21 +20,21 @@ from pathlib import Path
 
 import onnx
 
-from edge_runtime.errors import PiInferError
-from edge_runtime.files import write_text
-from edge_runtime.session import default_threads
-from export.card import require_card, with_card
-from export.contestants import open_contestant
-from export.detection import DetectorEvaluation, DetectorScore, evaluate_detectors
-from export.evaluate import Evaluation, ModelScore, evaluate_classifier
-from export.images import ImageReader, find_images, prepare
+from edge_runtime.base.errors import PiInferError
+from edge_runtime.base.files import write_text
+from edge_runtime.model.engines.onnxruntime import default_threads
+from export.calibrate.images import ImageReader, find_images, prepare
+from export.calibrate.padding import SquarePadding
+from export.judge.classification import Evaluation, ModelScore, evaluate_classifier
+from export.judge.contestants import open_contestant
+from export.judge.detection import DetectorEvaluation, DetectorScore, evaluate_detectors
 from export.methods import all_methods, methods_named
 from export.methods.base import Method
 from export.methods.channel import Channel
-from export.network import read_network
-from export.padding import SquarePadding
+from export.network.card import require_card, with_card
+from export.network.layers import read_network
 from export.progress import silent
-from export.reduce import ReduceOptions, open_reducer
+from export.reduction.run import ReduceOptions, open_reducer
 
 ASSETS = Path(__file__).resolve().parents[3] / "shared" / "assets"
 Scores = dict[str, float]

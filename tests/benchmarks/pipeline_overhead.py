@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from edge_runtime.frames.base import Frame
 from edge_runtime.frames.folder import FolderSource
+from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version, open_network
+from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.pipeline import Pipeline
-from edge_runtime.preprocess import Preprocessor
-from edge_runtime.session import default_threads, onnxruntime_version, open_network
 
 Costs = NDArray[np.float64]
 

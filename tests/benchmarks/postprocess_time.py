@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.model_card import InputSpec, ModelCard
+from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.preprocess import Placement
 from edge_runtime.postprocess.detections import Detector, make_detector
-from edge_runtime.preprocess import Placement
 
 ROWS, CLASSES, SIDE = 6300, 80, 320
 OBJECTS, PROPOSALS = 20, 12

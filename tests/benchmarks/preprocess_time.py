@@ -4,7 +4,7 @@
 
 Each way takes the same BGR bytes, already scaled to the network's input, to the same outputs:
 
-- *table*: what ``edge_runtime.preprocess`` does: one look-up per pixel and channel, then the network.
+- *table*: what ``edge_runtime.model.preprocess`` does: one look-up per pixel and channel, then the network.
 - *blob*: ``cv2.dnn.blobFromImageWithParams``, then the network.
 - *numpy*: subtract and divide in buffers made beforehand, then the network.
 - *graph*: the bytes go into the network, which begins with Transpose, Cast, Mul and Add. The swap of red and
@@ -32,9 +32,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from edge_runtime.model_card import InputSpec
-from edge_runtime.preprocess import Preprocessor, Tensor
-from edge_runtime.session import Network, default_threads, open_bytes, open_network
+from edge_runtime.model.card import InputSpec
+from edge_runtime.model.engines.onnxruntime import Network, default_threads, open_bytes, open_network
+from edge_runtime.model.preprocess import Preprocessor, Tensor
 
 Bytes = NDArray[np.uint8]
 FRAMES = 30

@@ -25,15 +25,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from edge_runtime.frames.base import Frame, FrameSource
 from edge_runtime.frames.opencv import OpenCVSource
-from edge_runtime.pipeline import FrameResult, Pipeline
-from edge_runtime.preprocess import Image, Preprocessor
-from edge_runtime.session import Network, default_threads, open_network
+from edge_runtime.model.engines.onnxruntime import Network, default_threads, open_network
+from edge_runtime.model.preprocess import Image, Preprocessor
+from edge_runtime.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from edge_runtime.results.frame_result import FrameResult
 
 FRAMES, SETTLED = 10_000, 2_000
 PROBE_EVERY = 250

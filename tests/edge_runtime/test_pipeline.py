@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.config import SourceConfig
-from edge_runtime.errors import InputError
+from edge_runtime.base.errors import InputError
 from edge_runtime.frames.base import Frame
-from edge_runtime.model_card import InputSpec, ModelCard
+from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.engines.onnxruntime import open_network
 from edge_runtime.pipeline import Pipeline, RunSettings, open_pipeline
-from edge_runtime.session import open_network
+from edge_runtime.settings.config import SourceConfig
 
 MakeNetwork = Callable[..., Path]
 

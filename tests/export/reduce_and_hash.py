@@ -6,9 +6,9 @@ Usage: python reduce_and_hash.py SEED
 import hashlib
 import sys
 
-from export.network import describe
+from export.network.layers import describe
 from export.progress import silent
-from export.reduce import ReduceOptions, reduce_network
+from export.reduction.run import ReduceOptions, reduce_network
 from tests.attacks.networks import network
 from tests.export.small_networks import images_for
 

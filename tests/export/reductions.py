@@ -7,13 +7,14 @@ import numpy as np
 import onnx
 import pytest
 
+from export.layer import Layer
 from export.methods.base import Method
 from export.methods.channel import Channel
 from export.methods.combined import Combined
 from export.methods.spatial import Spatial
-from export.network import Layer, ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, describe
 from export.progress import silent
-from export.reduce import ReduceOptions, Reduction, reduce_network
+from export.reduction.run import ReduceOptions, Reduction, reduce_network
 from tests.export.small_networks import (
     Array,
     count_macs,

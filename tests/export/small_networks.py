@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.session import open_bytes
-from export.activations import keep_inputs
-from export.methods.base import LayerData
-from export.network import ReducibleNetwork, describe
-from export.passes import Passes
+from edge_runtime.model.engines.onnxruntime import open_bytes
+from export.calibrate.passes import Passes
+from export.calibrate.sampler import Sampler
+from export.calibrate.stream import keep_inputs
+from export.fit.data import LayerData
+from export.layer import Layer
+from export.methods.base import Replacement
+from export.network.layers import ReducibleNetwork, describe
+from export.network.rewrite import replace_layer
 from export.progress import silent
-from export.samples import Sampler
 from tests.attacks.networks import model_of, network
 
 Array = NDArray[np.float32]
@@ -202,3 +205,8 @@ def sample_layers(network: ReducibleNetwork, images: Sequence[Array], seed: int 
         inputs = keep_inputs(iter(images), network.input_name, folder)
         passes = Passes(inputs, Sampler(network, inputs.count, seed, folder), folder, 1, silent)
         return passes.record(network, network.reducible, with_patches=True)
+
+
+def with_replacement(model: onnx.ModelProto, layer: Layer, replacement: Replacement) -> onnx.ModelProto:
+    """A copy of the model with a replacement in the layer's place."""
+    return replace_layer(model, layer, replacement.convolutions, replacement.candidate.method)

@@ -22,10 +22,10 @@ import torch
 from task import IMAGES, Task
 from torch_network import save_onnx
 
-from export.card import with_card
-from export.evaluate import Evaluation, evaluate
-from export.images import find_images
-from export.network import read_network
+from export.calibrate.images import find_images
+from export.judge.classification import Evaluation, evaluate
+from export.network.card import with_card
+from export.network.layers import read_network
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "peers"
 SPEEDUPS = {"resnet18_imagenette": "2", "vgg19_caltech101": "2,4"}

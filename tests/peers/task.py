@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torch_network import TorchNetwork, load_network, save_onnx
 
-from edge_runtime.model_card import ModelCard
-from export.card import require_card
-from export.contestants import class_indices
-from export.images import ImageReader, find_images, prepare
-from export.network import read_network
+from edge_runtime.model.card import ModelCard
+from export.calibrate.images import ImageReader, find_images, prepare
+from export.judge.contestants import class_indices
+from export.network.card import require_card
+from export.network.layers import read_network
 
 ASSETS = Path(__file__).resolve().parents[3] / "shared" / "assets"
 IMAGES = {"resnet18_imagenette": "imagenette", "vgg19_caltech101": "caltech101"}

@@ -22,9 +22,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.errors import InputError, RemoteError
-from edge_runtime.remote import RemoteHost
-from edge_runtime.report import from_json
+from edge_runtime.base.errors import InputError, RemoteError
+from edge_runtime.bench.report import from_json
+from edge_runtime.remote.host import RemoteHost
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 SHORT = ("--seconds", "0.02", "--rounds", "1", "--threads", "1")

@@ -12,11 +12,11 @@ from typing import Any
 
 from virtual_camera import sensor  # before picamera2
 
-from edge_runtime.errors import CameraError
+from edge_runtime.base.errors import CameraError
 from edge_runtime.frames.base import Frame
 from edge_runtime.frames.picamera import PicameraSource
-from edge_runtime.metrics import rss_mib
-from edge_runtime.model_card import InputSpec
+from edge_runtime.model.card import InputSpec
+from edge_runtime.results.metrics import rss_mib
 
 SPEC = InputSpec((240, 320))
 WARM_UP = 60

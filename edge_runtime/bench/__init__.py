@@ -1,0 +1,1 @@
+"""Timing networks honestly: rounds in processes of their own, statistics, reports."""

@@ -1,0 +1,68 @@
+"""Decodes a benchmark's frames once, so that every round sees the same ones and none waits for a decoder.
+
+Run as ``python -m edge_runtime.bench.frames`` with a ``FramesJob`` as JSON on standard input, in a
+process of its own: what decoding costs in memory must not stay in the benchmark's parent on a small Pi.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.base.errors import InputError, PiInferError
+from edge_runtime.bench.statistics import FramesJob
+from edge_runtime.frames.select import open_source
+from edge_runtime.model.card import InputSpec
+from edge_runtime.model.engines.onnxruntime import open_network
+from edge_runtime.model.preprocess import Image
+from edge_runtime.settings.config import SourceConfig
+
+MOST_FRAMES = 64
+MOST_BYTES = 64 << 20
+
+
+def collect(location: str, spec: InputSpec) -> list[Image]:
+    """The first frames of a source: at most 64, and at most 64 MiB of them, but at least one.
+
+    Args:
+        location: As ``--source`` takes it.
+        spec: The network's input, for sources that can deliver any size.
+
+    Raises:
+        InputError: It cannot be read or holds no frame.
+    """
+    source = open_source(SourceConfig(location=location, every_frame=True), spec)
+    images: list[Image] = []
+    held = 0
+    try:
+        for frame in source:
+            held += frame.image.nbytes
+            if images and held > MOST_BYTES:
+                break
+            images.append(frame.image.copy())
+            if len(images) == MOST_FRAMES:
+                break
+    finally:
+        source.close()
+    if not images:
+        raise InputError(f"{location} holds no frame")
+    return images
+
+
+def main(job: str) -> int:
+    """Decode and write the frames of a job, given as JSON; print an error like ``benchmark_worker``."""
+    wanted = FramesJob(**json.loads(job))
+    override = None if wanted.card is None else Path(wanted.card)
+    try:
+        spec = open_network(Path(wanted.model), threads=1).card(override).input
+        np.savez(wanted.target, *collect(wanted.source, spec))
+    except PiInferError as error:
+        json.dump({"error": str(error)}, sys.stdout)
+        return error.exit_code
+    json.dump({}, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.stdin.read()))

@@ -1,0 +1,221 @@
+"""From the samples of each round to the figures of a report, and whether they can be trusted.
+
+Pure functions. Two networks are compared by the ratio of their medians, because a median ignores the few
+frames that another program interrupted; the spread of that ratio over the rounds says how far to trust it.
+"""
+
+import functools
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.bench.report import Latency, ModelResult
+from edge_runtime.machine.board import Condition, throttling
+
+SPREAD_LIMIT = 0.10
+OTHERS_LIMIT = 0.10
+STEAL_LIMIT = 0.02
+SWITCHES_PER_SECOND_LIMIT = 100.0
+TEMPERATURE_LIMIT_C = 80.0
+FEWEST_FRAMES = 20
+SHORTEST_SECONDS = 0.1
+NOW_MASK = 0xFFFF
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process shall measure.
+
+    Attributes:
+        model: The ONNX file.
+        card: A model card to use instead of the network's.
+        frames: A .npz file of frames for the whole frame path; None times ``session.run`` on one fixed frame.
+        threads: Threads within one inference; None for all processors.
+        seconds: How long to measure, after the warm-up.
+    """
+
+    model: str
+    card: str | None
+    frames: str | None
+    threads: int | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FramesJob:
+    """Which frames to decode, and where to put them.
+
+    Attributes:
+        source: As ``--source`` takes it.
+        model: The ONNX file whose input size a source of any size is asked for.
+        card: A model card to use instead of the network's.
+        target: The .npz file to write.
+    """
+
+    source: str
+    model: str
+    card: str | None
+    target: str
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one process measured on one network.
+
+    Attributes:
+        latency_ms: Of each frame after the warm-up.
+        seconds: From the end of the first of these frames to the end of the last: N - 1 intervals.
+        load_ms: Reading the file and preparing the session.
+        peak_rss_mib: VmHWM at the end.
+        runtime_rss_mib: VmHWM with everything imported and every frame read, before the network was loaded.
+        others_processors: Processors kept busy by other programs meanwhile; None where the machine hides it.
+        steal_processors: Processors taken by the hypervisor meanwhile; None likewise.
+        involuntary_switches: How often a thread of ours lost its processor.
+        threads: Threads within one inference.
+        versions: Of the libraries used.
+    """
+
+    latency_ms: tuple[float, ...]
+    seconds: float
+    load_ms: float
+    peak_rss_mib: float
+    runtime_rss_mib: float
+    others_processors: float | None
+    steal_processors: float | None
+    involuntary_switches: int
+    threads: int
+    versions: dict[str, str]
+
+    @property
+    def p50_ms(self) -> float:
+        """Median latency."""
+        return float(np.median(self.latency_ms))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A network against its baseline.
+
+    Attributes:
+        speedup: Median latency of the baseline over that of the network, all rounds together.
+        speedup_min: The least such ratio within one round.
+        speedup_max: The greatest.
+        rss_ratio: Peak memory of the network's process over that of the baseline's.
+    """
+
+    speedup: float
+    speedup_min: float
+    speedup_max: float
+    rss_ratio: float
+
+
+def latency(samples_ms: Sequence[float]) -> Latency:
+    """Summarise latencies, at least one; the standard deviation is that of a sample (N - 1), 0 for one."""
+    values = np.asarray(samples_ms, dtype=np.float64)
+    p50, p90, p99 = (float(value) for value in np.percentile(values, [50, 90, 99]))
+    return Latency(
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        mean=float(values.mean()),
+        stdev=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+        min=float(values.min()),
+        max=float(values.max()),
+    )
+
+
+def frames_per_second(rounds: Sequence[Round]) -> float:
+    """Frames per second over the N - 1 intervals of each round; 0 where no round has two frames."""
+    intervals = sum(len(one.latency_ms) - 1 for one in rounds)
+    seconds = sum(one.seconds for one in rounds)
+    return intervals / seconds if seconds > 0 else 0.0
+
+
+def summarise(path: Path, sha256: str, rounds: Sequence[Round]) -> ModelResult:
+    """One network over all its rounds, at least one."""
+    samples = _samples(rounds)
+    return ModelResult(
+        name=path.name,
+        path=str(path),
+        sha256=sha256,
+        fps=frames_per_second(rounds),
+        latency_ms=latency(samples),
+        load_ms=_median([one.load_ms for one in rounds]),
+        peak_rss_mib=_median([one.peak_rss_mib for one in rounds]),
+        model_rss_mib=_median([one.peak_rss_mib - one.runtime_rss_mib for one in rounds]),
+        frames=len(samples),
+        round_p50_ms=tuple(one.p50_ms for one in rounds),
+    )
+
+
+def compare(model: Sequence[Round], baseline: Sequence[Round]) -> Comparison:
+    """Compare two networks measured in the same number of rounds."""
+    ratios = [base.p50_ms / own.p50_ms for own, base in zip(model, baseline, strict=True)]
+    all_model, all_baseline = (
+        [ms for one in rounds for ms in one.latency_ms] for rounds in (model, baseline)
+    )
+    return Comparison(
+        speedup=_median(all_baseline) / _median(all_model),
+        speedup_min=min(ratios),
+        speedup_max=max(ratios),
+        rss_ratio=_median([one.peak_rss_mib for one in model])
+        / _median([one.peak_rss_mib for one in baseline]),
+    )
+
+
+def spread(rounds: Sequence[Round]) -> float:
+    """How far apart the rounds' medians lie, relative to the middle one."""
+    medians = [one.p50_ms for one in rounds]
+    return (max(medians) - min(medians)) / _median(medians)
+
+
+def disturbances(name: str, rounds: Sequence[Round]) -> list[str]:
+    """Why the rounds of one network cannot be trusted, one reason a line; empty if they can."""
+    seconds = sum(one.seconds for one in rounds)
+    others = _mean_known([one.others_processors for one in rounds])
+    steal = _mean_known([one.steal_processors for one in rounds])
+    frames = sum(len(one.latency_ms) for one in rounds)
+    switches = sum(one.involuntary_switches for one in rounds) / max(seconds, 1e-9)
+    found = {
+        f"only {frames} frames, fewer than {FEWEST_FRAMES}: raise --seconds": frames < FEWEST_FRAMES,
+        f"medians of the rounds differ by {spread(rounds):.0%}, more than {SPREAD_LIMIT:.0%}": (
+            spread(rounds) > SPREAD_LIMIT
+        ),
+        f"other programs kept {others:.2f} processors busy, more than {OTHERS_LIMIT}": others > OTHERS_LIMIT,
+        f"the hypervisor took {steal:.3f} processors, more than {STEAL_LIMIT}": steal > STEAL_LIMIT,
+        f"interrupted {switches:.0f} times a second, more than {SWITCHES_PER_SECOND_LIMIT:.0f}": (
+            seconds >= SHORTEST_SECONDS and switches > SWITCHES_PER_SECOND_LIMIT
+        ),
+    }
+    return [f"{name}: {reason}" for reason, holds in found.items() if holds]
+
+
+def heat_and_power(conditions: Sequence[Condition]) -> list[str]:
+    """Why heat or a weak supply spoiled the run: readings from before the first round to after the last."""
+    hottest = max((one.temperature_c for one in conditions if one.temperature_c is not None), default=0.0)
+    reasons = []
+    if hottest >= TEMPERATURE_LIMIT_C:
+        reasons.append(f"the processor reached {hottest:.0f} °C, {TEMPERATURE_LIMIT_C:.0f} or more: cool it")
+    readings = [one.throttled_bits for one in conditions if one.throttled_bits is not None]
+    if not readings:
+        return reasons
+    at_any_time = functools.reduce(operator.or_, (bits & NOW_MASK for bits in readings))
+    # What is set "since boot" counts only if it was not set when we began.
+    appeared = (readings[-1] & ~readings[0]) >> 16
+    return reasons + [f"the board reports: {words}" for words in throttling(at_any_time | appeared)]
+
+
+def _samples(rounds: Sequence[Round]) -> list[float]:
+    return [sample for one in rounds for sample in one.latency_ms]
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values))
+
+
+def _mean_known(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else 0.0

@@ -1,0 +1,188 @@
+"""One round of a benchmark: a fresh process that loads one network, times it, and prints what it found.
+
+Run as ``python -m edge_runtime.bench.worker`` with a ``Job`` as JSON on standard input. It prints a
+``Round`` as JSON, or ``{"error": MESSAGE}`` and then ends with the error's exit code.
+"""
+
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.random  # loaded on first use otherwise, and its memory would count as the network's
+
+from edge_runtime.base.errors import ModelRefusedError, PiInferError
+from edge_runtime.bench.statistics import Job, Round
+from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
+from edge_runtime.machine.board import read_processor_times
+from edge_runtime.model.card import METADATA_KEY, ModelCard
+from edge_runtime.model.engines.onnxruntime import Network, default_threads, onnxruntime_version, open_network
+from edge_runtime.model.golden import golden_frame, require_fit
+from edge_runtime.model.preprocess import Image, Preprocessor, Tensor
+from edge_runtime.pipeline import Pipeline
+from edge_runtime.results.metrics import peak_rss_mib
+
+SEED = 0
+WARM_UP_FRAMES = 3
+WARM_UP_SHARE = 0.25
+FEWEST_FRAMES = 5
+
+Step = Callable[[], object]
+
+
+class EndlessSource:
+    """Frames held in memory, over and over."""
+
+    live = False
+    limit_s = FRAME_LIMIT_S
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        self._images = images
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames without end."""
+        for sequence, image in enumerate(cycle(self._images)):
+            yield Frame(image, sequence, time.monotonic_ns())
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Usage:
+    """Processor time and interruptions from its creation on."""
+
+    def __init__(self) -> None:
+        self._time = time.perf_counter()
+        self._own = resource.getrusage(resource.RUSAGE_SELF)
+        self._all = read_processor_times()
+
+    def involuntary_switches(self) -> int:
+        """How often a thread of ours lost its processor."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - self._own.ru_nivcsw
+
+    def others_and_steal(self) -> tuple[float, float] | tuple[None, None]:
+        """Processors kept busy by others, and of these by the hypervisor; None where /proc/stat is hidden."""
+        now, own = read_processor_times(), resource.getrusage(resource.RUSAGE_SELF)
+        if now is None or self._all is None:
+            return None, None
+        seconds = time.perf_counter() - self._time
+        own_s = own.ru_utime + own.ru_stime - self._own.ru_utime - self._own.ru_stime
+        others_s = now.busy_s - self._all.busy_s - own_s
+        return max(0.0, others_s / seconds), (now.steal_s - self._all.steal_s) / seconds
+
+
+def measure(job: Job) -> Round:
+    """Load the network, warm it up, and time it.
+
+    Raises:
+        InputError: The file or its card cannot be read.
+        ModelRefusedError: The network cannot run.
+    """
+    frames = _read_frames(job.frames)
+    threads = job.threads or default_threads()
+    runtime_rss_mib = peak_rss_mib()
+    begun = time.perf_counter()
+    network = open_network(Path(job.model), threads)
+    load_ms = (time.perf_counter() - begun) * 1000
+    step = _step(network, None if job.card is None else Path(job.card), frames)
+    time_frames(step, job.seconds * WARM_UP_SHARE, WARM_UP_FRAMES)
+    usage = Usage()
+    begins_ns, ends_ns = time_frames(step, job.seconds, FEWEST_FRAMES)
+    others, steal = usage.others_and_steal()
+    return Round(
+        latency_ms=tuple((end - begin) / 1e6 for begin, end in zip(begins_ns, ends_ns, strict=True)),
+        seconds=(ends_ns[-1] - ends_ns[0]) / 1e9,
+        load_ms=load_ms,
+        peak_rss_mib=peak_rss_mib(),
+        runtime_rss_mib=runtime_rss_mib,
+        others_processors=others,
+        steal_processors=steal,
+        involuntary_switches=usage.involuntary_switches(),
+        threads=threads,
+        versions=_versions(),
+    )
+
+
+def time_frames(step: Step, seconds: float, fewest: int) -> tuple[list[int], list[int]]:
+    """Run ``step`` over and over.
+
+    Returns:
+        When each run began and ended, in nanoseconds: for ``seconds``, and at least ``fewest`` runs.
+    """
+    begins: list[int] = []
+    ends: list[int] = []
+    clock = time.perf_counter_ns
+    deadline = clock() + int(seconds * 1e9)
+    while len(ends) < fewest or ends[-1] < deadline:
+        begins.append(clock())
+        step()
+        ends.append(clock())
+    return begins, ends
+
+
+def _step(network: Network, override: Path | None, frames: Sequence[Image]) -> Step:
+    """What is timed: the next frame's way through the pipeline, or ``session.run`` if there are none."""
+    card = _card(network, override, needed=bool(frames))
+    if card is not None and frames:
+        return partial(next, iter(Pipeline(EndlessSource(frames), network, card)))
+    if card is not None:
+        require_fit(network, card)
+    return partial(network.run, _fixed_tensor(network, card))
+
+
+def _card(network: Network, override: Path | None, *, needed: bool) -> ModelCard | None:
+    """The network's card; None if it has none and can do without."""
+    exists = METADATA_KEY in network.metadata or network.path.with_suffix(".json").is_file()
+    return network.card(override) if needed or override is not None or exists else None
+
+
+def _fixed_tensor(network: Network, card: ModelCard | None) -> Tensor:
+    if card is not None:
+        return Preprocessor(card.input)(golden_frame(SEED, card.input.size))
+    batch, *rest = network.session.get_inputs()[0].shape
+    if not all(isinstance(length, int) for length in rest):
+        raise ModelRefusedError(
+            f"{network.path} leaves its input size open ({[batch, *rest]}) and has no model card: "
+            "pass --input CARD.json"
+        )
+    shape = (batch if isinstance(batch, int) else 1, *rest)
+    return np.random.default_rng(SEED).random(shape, np.float32)
+
+
+def _read_frames(path: str | None) -> list[Image]:
+    if path is None:
+        return []
+    with np.load(path, allow_pickle=False) as archive:
+        return [archive[name] for name in archive.files]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def main(job: str) -> int:
+    """Do the job, given as JSON, and write the answer to standard output."""
+    code = 0
+    try:
+        answer = asdict(measure(Job(**json.loads(job))))
+    except PiInferError as error:
+        answer, code = {"error": str(error)}, error.exit_code
+    json.dump(answer, sys.stdout)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.stdin.read()))

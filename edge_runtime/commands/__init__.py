@@ -1,0 +1,1 @@
+"""The commands of ``pi-infer``, one file each."""

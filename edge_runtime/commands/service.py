@@ -1,0 +1,34 @@
+"""``pi-infer service``: run under systemd."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from edge_runtime.base.program import log_to_stdout
+from edge_runtime.commands.run_settings import run_settings
+from edge_runtime.settings.flags import add_flags, effective
+from edge_runtime.settings.needs import refuse_idle_flags
+from edge_runtime.settings.output_sections import OUTPUT_SECTIONS
+
+if TYPE_CHECKING:
+    from edge_runtime.settings.command_line import Subparsers
+
+
+def add(subparsers: "Subparsers") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "service",
+        help="run under systemd",
+        description="Run under systemd: ready at the first result, a watchdog ping per result.",
+    )
+    sections = ("source", "picamera", "model", "service", *OUTPUT_SECTIONS)
+    add_flags(parser, sections)
+    parser.set_defaults(handler=_run, sections=sections)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = effective(arguments)
+    settings = run_settings(config)
+    refuse_idle_flags(arguments, config, unattended=True)
+    from edge_runtime.runs import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
+
+    return service.run(settings, config, log=log_to_stdout)

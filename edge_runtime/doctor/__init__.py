@@ -1,0 +1,1 @@
+"""Looking for every known trouble of a machine, each with its remedy."""

@@ -1,0 +1,129 @@
+"""Checks of a network and of our own frame path, from the facts that ``network_probe`` found in a child."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from edge_runtime.doctor.checks.base import Finding, not_applicable, ok, problem, warning
+from edge_runtime.doctor.checks.children import Outcome
+from edge_runtime.doctor.checks.machine import Machine
+
+LARGEST_GOLDEN_ERROR = 1e-3
+OLDEST_FRAME_MS = 100.0
+LARGEST_IDLE_CPU = 0.1
+REINSTALL = "install pi-infer again with deploy/install.sh, which pins versions that were tested together"
+
+
+def facts(machine: Machine) -> Mapping[str, Any]:
+    """What the child found out before it ended."""
+    answer = machine.answers.get("network")
+    found: dict[str, Any] = {}
+    for line in answer.output.splitlines() if answer else ():
+        try:
+            fact = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        found |= fact if isinstance(fact, dict) else {}
+    return found
+
+
+def loads(machine: Machine) -> Finding:
+    """Does the network load and run at all?"""
+    answer, found = machine.answers.get("network"), facts(machine)
+    if answer is None:
+        return not_applicable("no network was tried")
+    if "refused" in found:
+        return problem(str(found["refused"]), "give another network with --model, or install this one again")
+    if answer.outcome is Outcome.LATE:
+        return warning(
+            "loading and running the network takes too long", "choose a smaller network, or reduce it more"
+        )
+    if answer.outcome is not Outcome.DONE:
+        return problem(f"a network does not load and run: {answer.complaint}", REINSTALL)
+    return ok(f"{found.get('network', 'the network')} loads and runs")
+
+
+def golden(machine: Machine) -> Finding:
+    """The same network must give the same answer here as where it was made (onnxruntime issue 13515)."""
+    found = facts(machine)
+    if "golden_error" not in found:
+        return not_applicable("no network ran")
+    error = found["golden_error"]
+    if error is None:
+        return warning(
+            "the network carries no known answer to compare with", "write one with 'pi-export card'"
+        )
+    if not isinstance(error, int | float) or not error <= LARGEST_GOLDEN_ERROR:
+        return problem(
+            f"the network answers wrongly on this machine (off by {error})",
+            "try another release of onnxruntime, and do not use this one with this network",
+        )
+    return ok(f"the network answers as where it was made (off by {error:.1e} of its largest value)")
+
+
+def static_shapes(machine: Machine) -> Finding:
+    """Changing shapes make memory grow (onnxruntime issues 9313 and 11118)."""
+    found = facts(machine)
+    if not isinstance(found.get("static"), bool):
+        return not_applicable("no network ran")
+    if found["static"]:
+        return ok(f"every frame has the same shape, {_times(found.get('input_shape'))}")
+    detail = f"the network leaves the size open ({_times(found.get('input_shape'))}), so memory may grow"
+    return warning(detail, "export it with a fixed height and width")
+
+
+def idle_threads(machine: Machine) -> Finding:
+    """Threads that spin between frames keep the board hot (onnxruntime issue 19968)."""
+    idle = _number(facts(machine), "idle_cpu")
+    if idle is None:
+        return not_applicable("no network ran")
+    detail = f"between frames the network's threads use {idle:.0%} of a processor"
+    return ok(detail) if idle <= LARGEST_IDLE_CPU else warning(detail, REINSTALL)
+
+
+def row_padding(machine: Machine) -> Finding:
+    """Camera rows end in padding, which must not become picture (picamera2 issue 645)."""
+    exact = facts(machine).get("padding_exact")
+    if not isinstance(exact, bool):
+        return not_applicable("no network ran")
+    return (
+        ok("padding at the end of rows is left out")
+        if exact
+        else problem("padding at the end of rows becomes part of the picture", REINSTALL)
+    )
+
+
+def colour_order(machine: Machine) -> Finding:
+    """picamera2's "RGB888" is blue, green, red in memory (picamera2 issues 191 and 848)."""
+    exact = facts(machine).get("colour_exact")
+    if not isinstance(exact, bool):
+        return not_applicable("no network ran")
+    return (
+        ok("each colour reaches the channel that the model card names")
+        if exact
+        else problem("colours reach the wrong channels of the network", REINSTALL)
+    )
+
+
+def frame_age(machine: Machine) -> Finding:
+    """A queue of frames makes results late: only the newest may be kept (picamera2 issues 426 and 849)."""
+    age_ms = _number(facts(machine), "frame_age_ms")
+    if age_ms is None:
+        return not_applicable("no network ran")
+    detail = f"a slow reader gets frames at most {age_ms:.0f} ms old from a source that makes one every 10 ms"
+    return (
+        ok(detail)
+        if age_ms <= OLDEST_FRAME_MS
+        else warning(detail, "end other programs: this machine is overloaded")
+    )
+
+
+def _number(found: Mapping[str, Any], key: str) -> float | None:
+    value = found.get(key)
+    usable = isinstance(value, int | float) and math.isfinite(value)
+    return float(value) if usable else None  # type: ignore[arg-type]
+
+
+def _times(shape: Any) -> str:
+    return " × ".join(str(side) for side in shape) if isinstance(shape, list) else "unknown"

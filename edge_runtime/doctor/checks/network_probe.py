@@ -1,0 +1,125 @@
+"""What a network and our own frame path do on this machine; runs in a child of ``pi-infer doctor``.
+
+Each fact is printed as one line of JSON as soon as it is known, so a time limit costs only those that follow.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.base.errors import PiInferError
+from edge_runtime.frames.base import Frame
+from edge_runtime.frames.newest import Newest
+from edge_runtime.model import demo
+from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.engines.onnxruntime import Network, open_network
+from edge_runtime.model.golden import golden_error, golden_frame
+from edge_runtime.model.preprocess import Image, Preprocessor
+
+STRIDE_BYTES = 64  # rows of the Pi 5's camera begin at multiples of this
+FRAME_INTERVAL_S, READER_INTERVAL_S, READS = 0.01, 0.04, 5
+IDLE_S = 0.25
+
+
+def main(model: str = "") -> None:
+    """Examine ``model``, or the demo's network, and print the facts."""
+    try:
+        network = open_network(Path(model) if model else demo.path())
+        card = network.card()
+        _print(network=str(network.path), **_shapes(network))
+        _print(**_golden(network, card))
+        _print(padding_exact=padding_exact(card.input), colour_exact=colour_exact(card.input))
+        _print(frame_age_ms=oldest_frame_ms())
+        _print(idle_cpu=_idle_cpu(network, card))
+    except PiInferError as error:
+        _print(refused=str(error))
+
+
+def padding_exact(spec: InputSpec) -> bool:
+    """Whether rows with bytes behind them give the same tensor as rows without."""
+    image = golden_frame(0, spec.size)
+    height, width, _ = image.shape
+    row_bytes = -(-(width * 3 + 1) // STRIDE_BYTES) * STRIDE_BYTES
+    buffer = np.full(height * row_bytes, 255, np.uint8)
+    padded: Image = np.ndarray((height, width, 3), np.uint8, buffer, strides=(row_bytes, 3, 1))
+    padded[:] = image
+    prepare = Preprocessor(spec)
+    return np.array_equal(prepare(image).copy(), prepare(padded))
+
+
+def colour_exact(spec: InputSpec) -> bool:
+    """Whether blue, green and red arrive in the channels that the card names."""
+    blue, green, red = 10, 60, 200
+    tensor = Preprocessor(spec)(np.full((*spec.size, 3), (blue, green, red), np.uint8))
+    grey = 0.114 * blue + 0.587 * green + 0.299 * red
+    pixels = {"BGR": (blue, green, red), "RGB": (red, green, blue), "GRAY": (grey,)}[spec.colour]
+    wanted = (np.array(pixels) * spec.scale - spec.mean) / spec.std
+    steps = np.abs((tensor.mean(axis=(0, 2, 3), dtype=np.float64) - wanted) * spec.std / spec.scale)
+    return bool(steps.max() < 1.0)  # grey is rounded to whole steps
+
+
+def oldest_frame_ms() -> float:
+    """Age of the oldest frame that a slow reader of a fast source gets."""
+    newest = Newest(_FastSource())
+    try:
+        ages_ms = []
+        for _, frame in zip(range(READS), newest, strict=False):
+            ages_ms.append((time.monotonic_ns() - frame.captured_ns) / 1e6)
+            time.sleep(READER_INTERVAL_S)
+        return max(ages_ms)
+    finally:
+        newest.close()
+
+
+class _FastSource:
+    live = True
+    limit_s = 1.0
+
+    def __init__(self) -> None:
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        image = np.zeros((1, 1, 3), np.uint8)
+        sequence = 0
+        while not self._closed:
+            yield Frame(image, sequence, time.monotonic_ns())
+            sequence += 1
+            time.sleep(FRAME_INTERVAL_S)
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def _shapes(network: Network) -> dict[str, object]:
+    """The input's shape, and whether its size is fixed; an open batch is always run with 1."""
+    shape = network.session.get_inputs()[0].shape
+    return {
+        "input_shape": [side if isinstance(side, int) else str(side) for side in shape],
+        "static": all(isinstance(side, int) for side in shape[2:]),
+    }
+
+
+def _golden(network: Network, card: ModelCard) -> dict[str, object]:
+    if card.golden is None:
+        return {"golden_error": None}
+    return {"golden_error": golden_error(network, card)}
+
+
+def _idle_cpu(network: Network, card: ModelCard) -> float:
+    """Processor seconds per second that the session's threads use between frames."""
+    network.run(Preprocessor(card.input)(golden_frame(0, card.input.size)))
+    start = time.process_time()
+    time.sleep(IDLE_S)
+    return (time.process_time() - start) / IDLE_S
+
+
+def _print(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)  # noqa: T201  our parent reads it
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

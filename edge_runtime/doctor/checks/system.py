@@ -1,0 +1,125 @@
+"""Checks of the running system: power and heat, memory limits, the service, the card."""
+
+import re
+
+from edge_runtime.doctor.checks.base import Finding, not_applicable, ok, problem, warning
+from edge_runtime.doctor.checks.machine import Machine
+from edge_runtime.machine.board import read_condition, throttling as throttling_words
+
+NOW = 0xF
+HOT_C = 80.0
+FULL_MIB, TIGHT_MIB = 100, 500
+NO_TEMPERATURE = "the machine does not tell its temperature"
+
+
+def memory_cgroup(machine: Machine) -> Finding:
+    """Pi OS boots with the memory cgroup off; then ``MemoryMax=`` silently does nothing."""
+    controllers = machine.text("sys/fs/cgroup/cgroup.controllers").split()
+    if "memory" in controllers:
+        return ok("MemoryMax= takes effect")
+    if not controllers:
+        return not_applicable("no unified cgroup hierarchy is mounted here")
+    if re.search(r"\bcgroup_enable=memory\b", machine.text("proc/cmdline")):
+        remedy = (
+            "the kernel ignores cgroup_enable=memory: sudo apt update && sudo apt full-upgrade, then reboot"
+        )
+    else:
+        remedy = "append cgroup_enable=memory to the one line of /boot/firmware/cmdline.txt and reboot"
+    detail = "the memory cgroup is off, so MemoryMax= does nothing"
+    limited = machine.unit is not None and "MemoryMax" in machine.unit
+    return problem(f"{detail}, and the service relies on it", remedy) if limited else warning(detail, remedy)
+
+
+def throttling(machine: Machine) -> Finding:
+    """A slowed processor makes every measurement a lie."""
+    answer = machine.answers.get("vcgencmd")
+    found = re.search(r"^throttled=0x([0-9a-fA-F]{1,8})$", answer.output if answer else "", re.MULTILINE)
+    if found is None:
+        return _heat(machine, "" if answer is None else answer.errors, machine.is_pi)
+    bits = int(found.group(1), 16)
+    words = ", ".join(throttling_words(bits))
+    if bits & NOW:
+        return problem(words, _slow_remedy(bits))
+    return (
+        warning(words, _slow_remedy(bits)) if words else ok("neither throttled nor short of power since boot")
+    )
+
+
+def _slow_remedy(bits: int) -> str:
+    if bits & 0x10001:
+        return "use the board's own power supply and a short cable"
+    return "fit a heat sink or a fan, and let air to the board"
+
+
+def _heat(machine: Machine, complaint: str, is_pi: bool) -> Finding:  # noqa: FBT001
+    """Without the firmware's word, the temperature has to do."""
+    temperature_c = read_condition(machine.root, vcgencmd="").temperature_c
+    if temperature_c is not None and temperature_c >= HOT_C:
+        return warning(f"{temperature_c:.0f} °C: the processor is, or will be, slowed", _slow_remedy(0))
+    if is_pi and "vcio" in complaint:
+        return warning("vcgencmd may not ask the firmware", "sudo usermod -aG video $USER, then log in again")
+    told = NO_TEMPERATURE if temperature_c is None else f"{temperature_c:.0f} °C"
+    if is_pi:
+        return warning(f"vcgencmd gives no answer ({told})", "sudo apt install -y raspi-utils")
+    return not_applicable(told) if temperature_c is None else ok(told)
+
+
+def watchdog(machine: Machine) -> Finding:
+    """A capture may hang for ever in a driver: systemd must restart the service then."""
+    unit = machine.unit
+    if unit is None:
+        return not_applicable("the service is not installed")
+    restart, limit = (unit.get(key, "").rpartition("\n")[2] for key in ("Restart", "WatchdogSec"))
+    if limit in ("", "0", "infinity") or restart not in (
+        "always",
+        "on-failure",
+        "on-watchdog",
+        "on-abnormal",
+    ):
+        return problem(
+            "systemd would not restart the service when a capture hangs",
+            "set WatchdogSec=30 and Restart=on-failure with 'sudo systemctl edit pi-infer'",
+        )
+    return ok(
+        f"systemd restarts the service when no result comes within {limit} (s unless it says otherwise)"
+    )
+
+
+def sd_card(machine: Machine) -> Finding:
+    """Cards wear out by writing; ours are only on change, swap's are for ever."""
+    mounts = re.findall(r"^(\S+) / (\S+) (\S+) ", machine.text("proc/mounts"), re.MULTILINE)
+    device, kind, options = mounts[-1] if mounts else ("", "", "")
+    if kind == "overlay":
+        return ok("the root file system is an overlay: nothing is written to the card")
+    if "mmcblk" not in device:
+        return not_applicable("the root file system is not on an SD card")
+    if "ro" in options.split(","):
+        return problem(
+            f"the card ({device}) is mounted read-only, as after errors",
+            "copy what matters, and replace the card",
+        )
+    if _swaps_to_card(machine):
+        return warning(
+            "memory is swapped to the card, which wears it out and stalls inference",
+            "swap to memory: sudo apt install -y zram-tools && sudo systemctl disable --now dphys-swapfile",
+        )
+    return ok("nothing swaps to the card")
+
+
+def _swaps_to_card(machine: Machine) -> bool:
+    """Whether a swap file or partition on the card holds anything."""
+    lines = re.findall(
+        r"^(\S+)\s+(file|partition)\s+\d+\s+(\d{1,15})\b", machine.text("proc/swaps"), re.MULTILINE
+    )
+    return any(int(used) and (kind == "file" or "mmcblk" in name) for name, kind, used in lines)
+
+
+def disk_space(machine: Machine) -> Finding:
+    """An upgrade or a model needs room, and a full disk stops the system's own logs."""
+    if machine.free_mib is None:
+        return not_applicable("the disk does not tell its free space")
+    detail = f"{machine.free_mib:.0f} MiB are free"
+    remedy = "sudo apt clean, sudo journalctl --vacuum-size=50M, and remove what is not needed"
+    if machine.free_mib < FULL_MIB:
+        return problem(f"only {detail}", remedy)
+    return warning(f"only {detail}", remedy) if machine.free_mib < TIGHT_MIB else ok(detail)

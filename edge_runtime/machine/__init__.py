@@ -1,0 +1,1 @@
+"""The machine we run on: its board, its condition, its cameras."""

@@ -1,0 +1,229 @@
+"""The model card: what a network needs to be run right, carried inside the ONNX file.
+
+It is one JSON object under the key ``pi_infer.card`` of ``metadata_props``, so the Pi reads it through
+onnxruntime alone. A JSON file of the same form beside the network (``NAME.json``) serves where the network
+carries none; ``pi-export card`` writes one into the other.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.base.errors import InputError, one_line
+from edge_runtime.base.files import read_text
+from edge_runtime.model.labels import NAMED_LABELS
+
+METADATA_KEY = "pi_infer.card"
+RESIZES = ("warp", "letterbox", "crop")
+COLOURS = ("RGB", "BGR", "GRAY")
+INTERPOLATIONS = ("auto", "nearest", "bilinear", "bicubic", "area")
+MAX_CLASSES = 1_000_000
+LARGEST_CARD_BYTES = 64 << 20
+TASKS = ("classify", "detect", "raw")
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a frame becomes the network's input: ``(pixel * scale - mean) / std``, NCHW float32.
+
+    Attributes:
+        size: Height and width in pixels.
+        resize: ``warp`` stretches; ``letterbox`` keeps the aspect and pads; ``crop`` keeps it and cuts.
+        colour: Order of the channels the network expects.
+        mean: Per channel, in the network's channel order, in units of ``pixel * scale``.
+        std: Per channel, likewise.
+        scale: Factor applied to the pixel (0 to 255) first.
+        pad: Grey value (0 to 255) of the letterbox's bars.
+        interpolation: ``auto`` is ``area`` when shrinking and ``bilinear`` when enlarging.
+    """
+
+    size: tuple[int, int]
+    resize: str = "warp"
+    colour: str = "RGB"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    scale: float = 1.0
+    pad: int = 114
+    interpolation: str = "auto"
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the network's input."""
+        return 1 if self.colour == "GRAY" else 3
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A known answer: the network's outputs on a frame drawn from ``seed``.
+
+    Attributes:
+        seed: Seeds ``numpy.random.default_rng`` for a uint8 frame of the card's input size.
+        shapes: Shape of each output.
+        samples: Up to 64 evenly spaced values of each output, flattened.
+    """
+
+    seed: int
+    shapes: tuple[tuple[int, ...], ...]
+    samples: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What travels with a network.
+
+    Attributes:
+        input: Preprocessing.
+        task: ``classify``, ``detect`` or ``raw``.
+        labels: Class index to name; may name only some of the classes.
+        decoder: Parameters of the detection head, as given.
+        golden: A known answer to check another machine against.
+        provenance: What was reduced from what, with which seed and versions.
+    """
+
+    input: InputSpec
+    task: str = "classify"
+    labels: Mapping[int, str] | None = None
+    decoder: Mapping[str, Any] | None = None
+    golden: Golden | None = None
+    provenance: Mapping[str, Any] | None = None
+
+    def label(self, index: int) -> str:
+        """Name of class ``index``, or ``class INDEX`` where the card names none."""
+        return (self.labels or {}).get(index, f"class {index}")
+
+    def to_json(self) -> str:
+        """The card as one deterministic line of JSON."""
+        document = {key: value for key, value in asdict(self).items() if value is not None}
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def parse_card(text: str, where: str) -> ModelCard:
+    """Read a card from JSON.
+
+    Args:
+        text: The JSON document.
+        where: What to call it in an error message.
+
+    Raises:
+        InputError: It is not JSON, or a field is missing, unknown or impossible.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not valid JSON ({error})") from error
+    if not isinstance(document, dict) or not isinstance(document.get("input"), dict):
+        raise InputError(f'{where}: a model card is a JSON object with an "input" object in it')
+    try:
+        return _card(document)
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def load_card(metadata: Mapping[str, str], model: Path, override: Path | None = None) -> ModelCard:
+    """The card of a network: ``override`` if given, else the one inside, else ``NAME.json`` beside it.
+
+    Raises:
+        InputError: There is none, or it is malformed.
+    """
+    beside = model.with_suffix(".json")
+    if override is not None:
+        return read_card_file(override)
+    if METADATA_KEY in metadata:
+        return parse_card(metadata[METADATA_KEY], f"the model card in {model}")
+    if beside.is_file():
+        return read_card_file(beside)
+    raise InputError(
+        f"{model} has no model card (how to resize and normalise its input): "
+        f"write one with 'pi-export card {model} --input CARD.json', or pass --input CARD.json"
+    )
+
+
+def read_card_file(path: Path) -> ModelCard:
+    """Read a card from a JSON file. Raises ``InputError`` if it is unreadable or malformed."""
+    return parse_card(read_text(path, "the model card", LARGEST_CARD_BYTES), str(path))
+
+
+def _card(document: Mapping[str, Any]) -> ModelCard:
+    golden = document.get("golden")
+    return ModelCard(
+        input=_input_spec(document["input"]),
+        task=_one_of("task", document.get("task", "classify"), TASKS),
+        labels=_labels(document.get("labels")),
+        decoder=document.get("decoder"),
+        golden=None if golden is None else _golden(golden),
+        provenance=document.get("provenance"),
+    )
+
+
+def _input_spec(fields: Mapping[str, Any]) -> InputSpec:
+    unknown = set(fields) - set(InputSpec.__dataclass_fields__)
+    if unknown:
+        raise ValueError(f"unknown key input.{min(unknown)}")
+    height, width = (int(side) for side in fields["size"])
+    colour = _one_of("input.colour", fields.get("colour", "RGB"), COLOURS)
+    channels = 1 if colour == "GRAY" else 3
+    spec = InputSpec(
+        size=(height, width),
+        resize=_one_of("input.resize", fields.get("resize", "warp"), RESIZES),
+        colour=colour,
+        mean=_per_channel("mean", fields.get("mean", 0.0), channels),
+        std=_per_channel("std", fields.get("std", 1.0), channels),
+        scale=float(fields.get("scale", 1.0)),
+        pad=int(fields.get("pad", 114)),
+        interpolation=_one_of("input.interpolation", fields.get("interpolation", "auto"), INTERPOLATIONS),
+    )
+    if min(spec.size) < 1 or max(spec.size) > 8192:
+        raise ValueError(f"input.size {list(spec.size)} must be between 1 and 8192")
+    if 0.0 in spec.std:
+        raise ValueError("input.std must not be zero")
+    if not all(math.isfinite(value) for value in (spec.scale, *spec.mean, *spec.std)):
+        raise ValueError("input.scale, input.mean and input.std must be finite")
+    if not 0 <= spec.pad <= 255:
+        raise ValueError(f"input.pad is {spec.pad}; it must be a grey value from 0 to 255")
+    return spec
+
+
+def _per_channel(name: str, value: Any, channels: int) -> tuple[float, ...]:
+    values = tuple(float(v) for v in value) if isinstance(value, list | tuple) else (float(value),) * channels
+    if len(values) != channels:
+        raise ValueError(f"input.{name} needs {channels} values, not {len(values)}")
+    return values
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+    return str(value)
+
+
+def _labels(value: Any) -> dict[int, str] | None:
+    """Accept names, a named set, a count, ``{name: index}``, ``{index: name}``, or text that holds such."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value in NAMED_LABELS:
+        return dict(enumerate(NAMED_LABELS[value]))
+    if isinstance(value, str):
+        found = re.search(r"\{.*\}", value, re.DOTALL)
+        return _labels(json.loads(found.group())) if found else None
+    if isinstance(value, int):
+        if not 1 <= value <= MAX_CLASSES:
+            raise ValueError(f"labels is {value}; a count must be between 1 and {MAX_CLASSES}")
+        return {index: str(index) for index in range(value)}
+    if isinstance(value, list):
+        if not all(isinstance(name, str | int) for name in value):
+            raise ValueError("labels must be names")
+        return {index: one_line(str(name)) for index, name in enumerate(value)}
+    pairs = ((key, name) if str(key).isdigit() else (name, key) for key, name in dict(value).items())
+    return {int(index): one_line(str(name)) for index, name in pairs}
+
+
+def _golden(fields: Mapping[str, Any]) -> Golden:
+    return Golden(
+        seed=int(fields["seed"]),
+        shapes=tuple(tuple(int(n) for n in shape) for shape in fields["shapes"]),
+        samples=tuple(tuple(float(v) for v in values) for values in fields["samples"]),
+    )

@@ -1,0 +1,13 @@
+"""Where the demo's network lies: it ships with this package."""
+
+from pathlib import Path
+
+from edge_runtime.base.errors import InputError
+
+
+def path() -> Path:
+    """The demo's network. Raises ``InputError`` if this installation lacks it."""
+    found = Path(__file__).with_name("demo.onnx")
+    if not found.is_file():
+        raise InputError(f"the demo's network {found} is missing: install pi-infer again, or give --model")
+    return found

@@ -1,0 +1,175 @@
+"""The only import of onnxruntime, and the one place where its options are pinned."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import: releases from 1.29 report home without it
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.base.files import require_no_pipe
+from edge_runtime.model.card import ModelCard, load_card
+
+onnxruntime.set_default_logger_severity(4)
+onnxruntime.disable_telemetry_events()
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network loaded and ready to run.
+
+    Attributes:
+        path: The file it came from.
+        session: The onnxruntime session.
+        input_name: Name of its single input.
+        output_names: Names of all outputs.
+        metadata: The file's ``metadata_props``.
+    """
+
+    path: Path
+    session: onnxruntime.InferenceSession
+    input_name: str
+    output_names: tuple[str, ...]
+    metadata: dict[str, str]
+
+    def run(self, tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """All outputs for one input tensor.
+
+        Raises:
+            ModelRefusedError: onnxruntime cannot run it on a tensor of this shape.
+        """
+        try:
+            return self.session.run(None, {self.input_name: tensor})  # type: ignore[no-any-return]
+        except Exception as error:  # onnxruntime's exceptions share no public base class
+            reason = _first_line(error)
+            raise ModelRefusedError(f"{self.path} cannot run on input {tensor.shape}: {reason}") from error
+
+    def card(self, override: Path | None = None) -> ModelCard:
+        """Its model card. Raises ``InputError`` if there is none: see ``model_card.load_card``."""
+        return load_card(self.metadata, self.path, override)
+
+
+def default_threads() -> int:
+    """Threads to run with unless told otherwise: the processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """Options for every session we open: a fixed thread count and no spinning between frames.
+
+    Spinning threads keep a Pi hot while it waits for the camera (onnxruntime issue 19968).
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what it would say is in its exceptions: users see one line, ours
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def open_network(path: Path, threads: int | None = None) -> Network:
+    """Load a network with one input.
+
+    Args:
+        path: An ONNX file.
+        threads: Threads within one inference; all processors if None.
+
+    Raises:
+        InputError: The file is missing, a folder, empty, or not an ONNX file.
+        ModelRefusedError: onnxruntime refuses it, or it does not have exactly one input.
+    """
+    require_model_file(path)
+    options = session_options(threads or default_threads())
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no public base class
+        if "INVALID_PROTOBUF" in str(error):
+            raise InputError(f"{path} is not an ONNX file, or is cut short") from error
+        raise ModelRefusedError(f"{path}: onnxruntime refuses it: {_first_line(error)}") from error
+    return _network(session, path)
+
+
+def network_from_bytes(model: bytes, path: Path, threads: int) -> Network:
+    """A network that is not in its file yet.
+
+    Args:
+        model: A serialised ONNX network.
+        path: What to call it in messages.
+        threads: Threads within one inference.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses it, or it does not have exactly one input.
+    """
+    return _network(open_bytes(model, threads), path)
+
+
+def _network(session: onnxruntime.InferenceSession, path: Path) -> Network:
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        raise ModelRefusedError(f"{path} has {len(inputs)} inputs; a network with one image input is needed")
+    return Network(
+        path=path,
+        session=session,
+        input_name=inputs[0].name,
+        output_names=tuple(output.name for output in session.get_outputs()),
+        metadata=dict(session.get_modelmeta().custom_metadata_map),
+    )
+
+
+def optimise_offline(model: bytes, target: Path) -> None:
+    """Write the network as onnxruntime's basic optimiser leaves it: batch norm folded, constants folded.
+
+    Args:
+        model: A serialised ONNX network.
+        target: Where to write the optimised one.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses the network.
+    """
+    options = session_options(1)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    _session(model, options)
+
+
+def open_bytes(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A session on a serialised network, for passes over part of one.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses the network.
+    """
+    return _session(model, session_options(threads))
+
+
+def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no public base class
+        raise ModelRefusedError(f"onnxruntime refuses this network: {_first_line(error)}") from error
+
+
+def require_model_file(path: Path) -> None:
+    """Raise ``InputError`` unless ``path`` is a non-empty file we may read."""
+    require_no_pipe(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give the .onnx file in it")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if empty:
+        raise InputError(f"{path} is empty")
+
+
+def onnxruntime_version() -> str:
+    """Version of the onnxruntime in use."""
+    return str(onnxruntime.__version__)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]

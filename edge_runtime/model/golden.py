@@ -1,0 +1,117 @@
+"""Does a network, on this machine, do what its card says? Its input's form, and a known answer.
+
+The known answer ("golden output") was computed where the card was written. The frame it belongs to is drawn
+from a seed at exactly the input's size, so no resizing takes part and only the network itself is compared.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.model.card import Golden, ModelCard
+from edge_runtime.model.engines.onnxruntime import Network
+from edge_runtime.model.preprocess import Image, Preprocessor
+
+SAMPLES_PER_OUTPUT = 64
+NUMERIC_TYPES = frozenset(
+    f"tensor({name})" for name in ("float", "float16", "double", "int32", "int64", "uint8")
+)
+
+
+def require_fit(network: Network, card: ModelCard) -> None:
+    """Check that the card's input suits the network.
+
+    Raises:
+        ModelRefusedError: The network takes no float image (N, C, H, W), or gives no numbers.
+        InputError: Channels or size differ from what the network fixes.
+    """
+    value = network.session.get_inputs()[0]
+    batch = value.shape[0] if len(value.shape) == 4 else 0
+    if value.type != "tensor(float)" or (isinstance(batch, int) and batch != 1):
+        raise ModelRefusedError(
+            f"{network.path}: input {value.name!r} is a {value.type} of shape {value.shape}; "
+            "one float image (N, C, H, W) with N free or 1 is needed"
+        )
+    for output in network.session.get_outputs():
+        if output.type not in NUMERIC_TYPES:
+            raise ModelRefusedError(f"{network.path}: output {output.name!r} is a {output.type}, not numbers")
+    _require_equal(network, "colour", value.shape[1:2], (card.input.channels,))
+    _require_equal(network, "size", value.shape[2:], card.input.size)
+
+
+def golden_frame(seed: int, size: tuple[int, int]) -> Image:
+    """The frame that a golden output belongs to: (height, width, 3) uint8 noise."""
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+
+
+def golden_of(network: Network, card: ModelCard, seed: int = 0) -> Golden:
+    """Compute the golden output of a network.
+
+    Raises:
+        InputError: The card does not fit the network.
+        ModelRefusedError: The network cannot run, or gives NaN or infinite values.
+    """
+    outputs = _outputs(network, card, seed)
+    if not all(np.all(np.isfinite(output)) for output in outputs):
+        raise ModelRefusedError(f"{network.path} gives NaN or infinite outputs")
+    return Golden(
+        seed=seed,
+        shapes=tuple(output.shape for output in outputs),
+        samples=tuple(tuple(_samples(output).tolist()) for output in outputs),
+    )
+
+
+def golden_error(network: Network, card: ModelCard) -> float:
+    """How far this machine's answer lies from the golden output.
+
+    Returns:
+        The largest difference over all outputs, each relative to its output's largest golden value;
+        infinite where shapes differ or the answer is not finite.
+
+    Raises:
+        InputError: The card has no golden output, or does not fit the network.
+        ModelRefusedError: The network cannot run.
+    """
+    golden = card.golden
+    if golden is None:
+        raise InputError(
+            f"the model card of {network.path} has no golden output; write it with 'pi-export card'"
+        )
+    outputs = _outputs(network, card, golden.seed)
+    if tuple(output.shape for output in outputs) != golden.shapes:
+        return math.inf
+    return max(
+        _relative_error(_samples(output), np.asarray(samples))
+        for output, samples in zip(outputs, golden.samples, strict=True)
+    )
+
+
+def _require_equal(
+    network: Network, key: str, shape: list[int | str | None], wanted: tuple[int, ...]
+) -> None:
+    if any(isinstance(own, int) and own != length for own, length in zip(shape, wanted, strict=True)):
+        own, given = ("x".join(str(length) for length in lengths) for lengths in (shape, wanted))
+        what = "channels" if key == "colour" else "images"
+        raise InputError(
+            f"the model card does not fit {network.path}: it takes {own} {what}, the card gives {given}; "
+            f"correct input.{key} in the card"
+        )
+
+
+def _outputs(network: Network, card: ModelCard, seed: int) -> list[NDArray[np.float32]]:
+    require_fit(network, card)
+    return network.run(Preprocessor(card.input)(golden_frame(seed, card.input.size)))
+
+
+def _samples(output: NDArray[np.float32]) -> NDArray[np.float64]:
+    count = min(SAMPLES_PER_OUTPUT, output.size)
+    return output.reshape(-1)[np.linspace(0, output.size - 1, count).astype(np.int64)].astype(np.float64)
+
+
+def _relative_error(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    if not np.all(np.isfinite(found)) or found.shape != expected.shape:
+        return math.inf
+    largest = float(np.max(np.abs(expected), initial=0.0))
+    return float(np.max(np.abs(found - expected), initial=0.0)) / (largest or 1.0)

@@ -1,0 +1,1 @@
+"""What a run says: finished frames, figures, and how it stands."""

@@ -1,0 +1,169 @@
+"""One run in figures and words: what the live view and the service's log say about it."""
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime.base.errors import one_line
+from edge_runtime.postprocess.base import Result
+from edge_runtime.results.frame_result import FrameResult
+from edge_runtime.results.metrics import FrameRate, LatencySummary, LatencyWindow, peak_rss_mib, rss_mib
+
+SHOWN_OBJECTS = 3
+
+
+@dataclass(frozen=True)
+class RunSnapshot:
+    """A run at one moment.
+
+    Attributes:
+        frames: Finished so far.
+        invalid: Those of them whose outputs held NaN or infinity.
+        fps: Over the last few frames; NaN before the second.
+        latency: Of the last few frames.
+        latency_total_s: Of all frames, added up.
+        last: The newest result; None before the first.
+        uptime_s: Since the run began.
+    """
+
+    frames: int
+    invalid: int
+    fps: float
+    latency: LatencySummary
+    latency_total_s: float
+    last: FrameResult | None
+    uptime_s: float
+
+    @property
+    def dropped(self) -> int:
+        """Frames of the source that were overtaken by newer ones."""
+        return self.last.dropped if self.last else 0
+
+    @property
+    def silence_s(self) -> float:
+        """Since the newest result, or since the run began."""
+        return (time.monotonic_ns() - self.last.finished_ns) / 1e9 if self.last else self.uptime_s
+
+
+class RunSummary:
+    """Counts what a run does; ``add`` and ``snapshot`` may be called from different threads.
+
+    Attributes:
+        rate: Frames a second.
+        latency: Of the last few frames.
+        last: The newest result.
+    """
+
+    def __init__(self, class_names: frozenset[str]) -> None:
+        """Start counting.
+
+        Args:
+            class_names: The names the network knows. Accuracy is counted while every truth is among them: a
+                folder's or the demo's names may be about something else.
+        """
+        self.rate = FrameRate()
+        self.latency = LatencyWindow()
+        self.last: FrameResult | None = None
+        self._class_names = class_names
+        self._lock = threading.Lock()
+        self._started_ns = time.monotonic_ns()
+        self._latency_total_ms = 0.0
+        self._invalid = 0
+        self._labelled = 0
+        self._comparable = True
+        self._correct = 0
+
+    def add(self, frame_result: FrameResult) -> None:
+        """Count one finished frame."""
+        with self._lock:
+            self.rate.add(frame_result.finished_ns)
+            self.latency.add(frame_result.latency_ms)
+            self._latency_total_ms += frame_result.latency_ms
+            self._invalid += not frame_result.result.valid
+            self.last = frame_result
+        if frame_result.frame.label is not None:
+            self._labelled += 1
+            self._comparable &= frame_result.frame.label in self._class_names
+            self._correct += best_label(frame_result.result) == frame_result.frame.label
+
+    def snapshot(self) -> RunSnapshot:
+        """The run as it stands."""
+        with self._lock:
+            return RunSnapshot(
+                frames=self.rate.frames,
+                invalid=self._invalid,
+                fps=self.rate.recent_fps,
+                latency=self.latency.summary(),
+                latency_total_s=self._latency_total_ms / 1e3,
+                last=self.last,
+                uptime_s=(time.monotonic_ns() - self._started_ns) / 1e9,
+            )
+
+    def line(self) -> str:
+        """The newest frame and the pace, in one line."""
+        if self.last is None:
+            return "no frame yet"
+        name = one_line(self.last.frame.name) or f"frame {self.last.frame.sequence}"
+        p50_ms = self.latency.summary().p50_ms
+        pace = [*_rate(self.rate.recent_fps), f"p50 {p50_ms:.1f} ms", f"age {self.last.age_ms:.0f} ms"]
+        return f"{name}: {describe(self.last.result)} | {', '.join(pace)}"
+
+    def totals(self) -> str:
+        """The whole run so far, in one line."""
+        latency = self.latency.summary()
+        parts = [
+            f"{self.rate.frames} frame{'s' * (self.rate.frames != 1)}",
+            *_rate(self.rate.overall_fps),
+            f"latency p50 {latency.p50_ms:.1f}, p90 {latency.p90_ms:.1f}, p99 {latency.p99_ms:.1f} ms",
+            f"{self.last.dropped if self.last else 0} dropped",
+            f"memory {rss_mib():.0f} MiB (peak {peak_rss_mib():.0f})",
+        ]
+        if self._invalid:
+            parts.append(f"{self._invalid} frames with NaN or infinite outputs")
+        if self._labelled and self._comparable:
+            share = 100 * self._correct / self._labelled
+            parts.append(f"{share:.1f} % of {self._labelled} labelled frames right")
+        return ", ".join(parts)
+
+
+def best_label(result: Result) -> str | None:
+    """The most probable class of a classification; None for any other result."""
+    labels = result.to_json().get("labels")
+    return str(labels[0]["label"]) if labels else None
+
+
+def best_found(result: Result) -> list[dict[str, Any]]:
+    """Labels or detections with ``label`` and ``score``, best first; empty for any other result."""
+    document = result.to_json()
+    return list(document.get("labels") or document.get("detections") or [])
+
+
+def describe(result: Result) -> str:
+    """A result in a few words."""
+    document = result.to_json()
+    if not document["valid"]:
+        return "INVALID: the network's outputs are NaN or infinite"
+    if "labels" in document:
+        return _scored(document["labels"][0])
+    if "detections" in document:
+        return _objects(document["detections"])
+    return ", ".join(f"output {output['shape']}" for output in document["outputs"])
+
+
+def _rate(fps: float) -> list[str]:
+    """The rate in words; none before it is known."""
+    return [] if math.isnan(fps) else [f"{fps:.1f} fps"]
+
+
+def _objects(detections: list[dict[str, Any]]) -> str:
+    if not detections:
+        return "nothing found"
+    shown = ", ".join(_scored(found) for found in detections[:SHOWN_OBJECTS])
+    rest = len(detections) - SHOWN_OBJECTS
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _scored(found: dict[str, Any]) -> str:
+    return f"{found['label']} {100 * found['score']:.1f} %"

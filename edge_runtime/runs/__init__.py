@@ -1,0 +1,1 @@
+"""What keeps a pipeline running: on a terminal, and under systemd."""

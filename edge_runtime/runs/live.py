@@ -1,0 +1,80 @@
+"""``pi-infer --camera`` and ``--source``: the pipeline, seen on a terminal or in plain lines."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from itertools import islice
+
+from edge_runtime.base.termination import ended_like_interrupted
+from edge_runtime.frames.folder import FolderSource
+from edge_runtime.outputs.select import Outputs
+from edge_runtime.pipeline import Pipeline, RunSettings, open_pipeline
+from edge_runtime.results.status import StatusSource
+from edge_runtime.results.summary import RunSummary
+from edge_runtime.settings.config import Config
+
+LINE_INTERVAL_NS = 500_000_000
+
+#: Makes the view that is open while the pipeline runs.
+Panel = Callable[[StatusSource], AbstractContextManager[object]]
+
+
+def run(
+    settings: RunSettings, config: Config, *, show: Callable[[str], None], panel: Panel | None = None
+) -> int:
+    """Run until the source ends, as many frames as asked are done, or Ctrl-C; then show the summary.
+
+    Args:
+        settings: What to run on what.
+        config: How long, and where the results go.
+        show: Takes each line for the user.
+        panel: Shows the run on a terminal instead of in lines.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        PiInferError: As the parts of the pipeline raise it, or an output that cannot be opened.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP, after the summary.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(ended_like_interrupted())
+        pipeline = stack.enter_context(open_pipeline(settings))
+        waits = not pipeline.source.live
+        summary = RunSummary(frozenset((pipeline.card.labels or {}).values()))
+        status = StatusSource(pipeline.network.path.name, summary)
+        outputs = Outputs(status, unattended=False, complete=waits, announce=show)
+        stack.enter_context(outputs).open(config)
+        lines = _Lines(summary, show, every_frame=waits) if panel is None else None
+        try:
+            with nullcontext() if panel is None else panel(status):
+                for frame_result in islice(pipeline, config.live.frames):
+                    summary.add(frame_result)
+                    outputs.publish(frame_result)
+                    if lines is not None:
+                        lines.update(frame_result.finished_ns)
+        finally:
+            if summary.rate.frames:
+                show(f"{summary.totals()}{_skipped(pipeline)}")
+    return 0
+
+
+class _Lines:
+    """Shows every frame of a source that waits for us, and twice a second one of a source that does not."""
+
+    def __init__(self, summary: RunSummary, show: Callable[[str], None], *, every_frame: bool) -> None:
+        self._summary = summary
+        self._show = show
+        self._interval_ns = 0 if every_frame else LINE_INTERVAL_NS
+        self._due_ns = 0
+
+    def update(self, now_ns: int) -> None:
+        if now_ns >= self._due_ns:
+            self._show(self._summary.line())
+            self._due_ns = now_ns + self._interval_ns
+
+
+def _skipped(pipeline: Pipeline) -> str:
+    """What the summary adds for pictures that could not be read."""
+    source = pipeline.source
+    skipped = len(source.skipped) if isinstance(source, FolderSource) else 0
+    return f", {skipped} unreadable skipped" if skipped else ""

@@ -1,0 +1,74 @@
+"""``pi-infer service``: the pipeline under systemd.
+
+Its outputs are open from the start. It is ready when the first frame is finished, and alive as long as frames
+are: a source or a network that hangs lets the watchdog run out, and systemd restarts the service.
+"""
+
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from edge_runtime.base.notify import Notifier
+from edge_runtime.base.termination import signals_raise
+from edge_runtime.outputs.select import Outputs
+from edge_runtime.pipeline import RunSettings, load_model, open_pipeline
+from edge_runtime.results.status import StatusSource
+from edge_runtime.results.summary import RunSummary
+from edge_runtime.settings.config import Config
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; raised where the main thread stands, as KeyboardInterrupt is."""
+
+
+def run(settings: RunSettings, config: Config, *, log: Callable[[str], None]) -> int:
+    """Run until SIGTERM or the end of the source.
+
+    Args:
+        settings: What to run on what.
+        config: How often to log, and where the results go.
+        log: Takes each line for the log.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        PiInferError: As the parts of the pipeline raise it; systemd restarts the service.
+    """
+    notifier = Notifier()
+    try:
+        with signals_raise(_Terminated, signal.SIGTERM):
+            _serve(settings, config, notifier, log)
+    except _Terminated:
+        log("ending on SIGTERM")
+    finally:
+        notifier.stopping()
+    return 0
+
+
+def _serve(settings: RunSettings, config: Config, notifier: Notifier, log: Callable[[str], None]) -> None:
+    interval_ns = config.service.log_seconds * 10**9
+    with ExitStack() as stack:
+        model = load_model(settings)
+        summary = RunSummary(frozenset((model.card.labels or {}).values()))
+        status = StatusSource(model.network.path.name, summary)
+        outputs = stack.enter_context(Outputs(status, unattended=True, complete=False, announce=log))
+        outputs.open_here(config)  # the page shall answer while a stream is being connected
+        notifier.status(summary.line())
+        pipeline = stack.enter_context(open_pipeline(settings, model))
+        outputs.open_broker(
+            config
+        )  # or one restart after another would tell everybody of our coming and going
+        due_ns = 0
+        for frame_result in pipeline:
+            summary.add(frame_result)
+            outputs.publish(frame_result)
+            if summary.rate.frames == 1:
+                log(f"ready with {model.network.path}")
+                notifier.ready(summary.line())
+                due_ns = frame_result.finished_ns + interval_ns
+            notifier.alive()
+            if frame_result.finished_ns >= due_ns:
+                due_ns += interval_ns
+                log(summary.totals())
+                notifier.status(summary.line())

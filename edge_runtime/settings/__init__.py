@@ -1,0 +1,1 @@
+"""Every setting, declared once; read from a file and from flags."""

@@ -1,0 +1,73 @@
+"""How both programs read their command lines: full names only, and an error is one line."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from edge_runtime.settings.option import MOST_THREADS, closest
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction["CommandParser"]  # noqa: SLF001  argparse gives it no public name
+
+OPTION = re.compile(r"--?[A-Za-z][^\s=]*")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Names the first option it does not know, and the one that was probably meant.
+
+    argparse itself would go on, take the value of that option for a command, and complain of that.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        # A flag of the main command that begins like one of a subcommand would make the latter ambiguous.
+        super().__init__(allow_abbrev=False, **settings)
+
+    def parse_known_args(  # type: ignore[override]  # argparse declares what we do not use, too
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As the base class does, once all options are known."""
+        given = list(sys.argv[1:] if args is None else args)
+        self._require_known(given)
+        return super().parse_known_args(given, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2 and one line."""
+        self.exit(2, f"{self.prog.split()[0]}: error: {message} (see {self.prog} --help)\n")
+
+    def _require_known(self, given: list[str]) -> None:
+        commands = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
+        for text in given:
+            if text == "--" or any(text in action.choices for action in commands):
+                return  # what follows is no option, or one of that command
+            found = OPTION.match(text)
+            if found and " " not in text and found[0] not in self._option_string_actions:
+                near = closest(found[0], self._option_string_actions) if text.startswith("--") else None
+                self.error(f"unknown option {found[0]}{f'; did you mean {near}?' if near else ''}")
+
+
+def positive(text: str) -> int:
+    """An argument type: a whole number from 1."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def positive_seconds(text: str) -> float:
+    """An argument type: a time above 0 and up to a day."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 86400")
+    return seconds
+
+
+def threads(text: str) -> int:
+    """An argument type: a number of threads, as in the settings."""
+    number = positive(text)
+    if number > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_THREADS}")
+    return number

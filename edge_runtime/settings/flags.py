@@ -1,0 +1,76 @@
+"""The settings on the command line, and the settings in force: defaults, then the file, then flags."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.base.errors import InputError
+from edge_runtime.settings.config import SETTINGS, Config, with_values
+from edge_runtime.settings.option import Setting, shown
+from edge_runtime.settings.toml import read_config
+
+
+def add_flags(parser: argparse.ArgumentParser, sections: Iterable[str] = tuple(SETTINGS)) -> None:
+    """Give ``parser`` ``--config`` and a flag for every setting of ``sections``."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="C",
+        help="a file of settings: pi-infer.toml",
+    )
+    for section in sections:
+        for setting in SETTINGS[section].values():
+            _add_flag(parser, setting)
+
+
+def effective(arguments: argparse.Namespace) -> Config:
+    """The settings of a command line that was parsed with ``add_flags``.
+
+    Raises:
+        InputError: The file cannot be used (see ``config_file.read_config``), or a flag's value is of the
+            wrong type or impossible.
+    """
+    config = read_config(arguments.config) if "config" in arguments else Config()
+    given = {name: value for name, value in vars(arguments).items() if "." in name}
+    if "source.camera" in given and "source.location" in given:
+        raise InputError("--camera is not allowed with --source: give one of them")
+    if "source.camera" in given or "source.location" in given:
+        config = replace(config, source=replace(config.source, camera=None, location=None))
+    for name, value in given.items():
+        section, key = name.split(".")
+        config = with_values(config, section, {key: _flag_value(SETTINGS[section][key], value)})
+    return config
+
+
+def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
+    option = setting.option
+    # Absent unless given, so that a flag of the main command survives the defaults of a subcommand.
+    common: dict[str, Any] = {
+        "dest": f"{setting.section}.{setting.key}",
+        "default": argparse.SUPPRESS,
+        "help": option.help,
+    }
+    if setting.kind is bool:
+        parser.add_argument(option.flag, action=argparse.BooleanOptionalAction, **common)
+        return
+    if option.bare is not None:
+        common |= {"nargs": "?", "const": option.bare}
+    parser.add_argument(option.flag, metavar=option.metavar, **common)
+
+
+def _flag_value(setting: Setting, value: str | bool) -> Any:  # noqa: FBT001  what argparse hands over
+    try:
+        return setting.checked(_number(setting.kind, value) if setting.kind in (int, float) else value)
+    except ValueError as error:
+        raise InputError(f"{setting.option.flag} {error}, not {shown(value)}") from error
+
+
+def _number(kind: type, text: str | bool) -> Any:  # noqa: FBT001
+    """The number a text means; one that is none is left for the check to refuse in its own words."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text

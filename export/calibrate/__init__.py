@@ -1,0 +1,1 @@
+"""The calibration images on their way through a network, and what is collected of each layer."""

@@ -1,0 +1,180 @@
+"""Calibration and evaluation images: found, chosen and decoded alike on every machine."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.base.errors import InputError
+from edge_runtime.frames.image_file import EXTENSIONS, is_image_name, read_image
+from edge_runtime.model.card import InputSpec
+from edge_runtime.model.preprocess import Image, Preprocessor, Tensor
+from export.calibrate.padding import SquarePadding
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture that may be read.
+
+    Attributes:
+        path: Where it is.
+        class_name: Name of the class folder it lies in; None in an unlabelled folder.
+    """
+
+    path: Path
+    class_name: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """The pictures under a folder, in an order that does not depend on the file system.
+
+    Attributes:
+        root: The folder.
+        files: Its pictures, sorted by path.
+    """
+
+    root: Path
+    files: tuple[ImageFile, ...]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every picture lies in a class folder."""
+        return self.files[0].class_name is not None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the class folders, sorted; empty in an unlabelled folder."""
+        return tuple(sorted({file.class_name for file in self.files if file.class_name is not None}))
+
+    def choose(self, count: int, seed: int) -> "ImageFolder":
+        """At most ``count`` pictures drawn at random, evenly over the classes.
+
+        The same seed draws the same pictures, and a smaller count draws a part of a larger one's.
+        """
+        generator = np.random.default_rng(seed)
+        turns: list[tuple[int, int, ImageFile]] = []
+        for position, name in enumerate(self.class_names or (None,)):
+            members = [file for file in self.files if file.class_name == name]
+            order = generator.permutation(len(members))
+            turns += [(turn, position, members[index]) for turn, index in enumerate(order)]
+        turns.sort(key=lambda item: item[:2])
+        chosen = {file.path for _, _, file in turns[:count]}
+        return replace(self, files=tuple(file for file in self.files if file.path in chosen))
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """A picture in memory.
+
+    Attributes:
+        file: Where it came from.
+        pixels: (H, W, 3) uint8, blue, green, red.
+    """
+
+    file: ImageFile
+    pixels: Image
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """A picture as a network's input.
+
+    Attributes:
+        file: Where it came from.
+        tensor: (1, channels, height, width) float32: overwritten when the next picture is prepared.
+    """
+
+    file: ImageFile
+    tensor: Tensor
+
+
+class ImageReader:
+    """Decodes pictures one after the other; may be iterated again.
+
+    Attributes:
+        skipped: The unreadable ones met by the last iteration.
+    """
+
+    def __init__(self, files: Sequence[ImageFile], padding: SquarePadding | None = None) -> None:
+        self.files = tuple(files)
+        self._padding = padding
+        self.skipped: list[Path] = []
+
+    def __iter__(self) -> Iterator[DecodedImage]:
+        """Decoded pictures, unreadable ones left out.
+
+        Raises:
+            InputError: Not one of them can be read.
+        """
+        self.skipped = []
+        readable = False
+        for file in self.files:
+            try:
+                pixels = read_image(file.path)
+            except InputError:
+                self.skipped.append(file.path)
+                continue
+            if self._padding is not None:
+                pixels = self._padding(pixels)
+            readable = True
+            yield DecodedImage(file, pixels)
+        if not readable:
+            raise InputError(f"none of the {len(self.files)} images can be read, {self._example()}")
+
+    def _example(self) -> str:
+        return f"for example {self.skipped[0]}" if self.skipped else "there are none"
+
+
+def find_images(folder: Path) -> ImageFolder:
+    """Find the pictures under a folder, at any depth, links followed, hidden names left out.
+
+    The folder is labelled if every picture lies in a subfolder: the first folder on the way is its class.
+
+    Raises:
+        InputError: The folder is missing, not a folder, unreadable, or holds no pictures.
+    """
+    if not folder.is_dir():
+        state = "is not a folder" if folder.exists() else "does not exist"
+        raise InputError(f"{folder} {state}; give a folder of images")
+    paths = sorted(_walk(folder), key=lambda path: path.relative_to(folder).parts)
+    if not paths:
+        known = ", ".join(sorted(EXTENSIONS))
+        raise InputError(f"{folder} holds no images (files that end in {known})")
+    parts = [path.relative_to(folder).parts for path in paths]
+    labelled = all(len(names) > 1 for names in parts)
+    files = (
+        ImageFile(path, names[0] if labelled else None) for path, names in zip(paths, parts, strict=True)
+    )
+    return ImageFolder(folder, tuple(files))
+
+
+def prepare(reader: ImageReader, spec: InputSpec) -> Iterator[PreparedImage]:
+    """Decode and preprocess pictures, by the very code that prepares frames on the Pi.
+
+    Raises:
+        InputError: Not one of them can be read.
+    """
+    preprocessor = Preprocessor(spec)
+    for image in reader:
+        yield PreparedImage(image.file, preprocessor(image.pixels))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files with an image's name; each folder is visited once, so links in a circle end."""
+    visited: set[tuple[int, int]] = set()
+    for place, subfolders, names in os.walk(folder, followlinks=True, onerror=_refuse):
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in visited:
+            subfolders.clear()
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        candidates = (Path(place) / name for name in names)
+        yield from (path for path in candidates if is_image_name(path) and not path.is_dir())
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"cannot read the folder {error.filename}: {error.strerror}") from error

@@ -1,0 +1,187 @@
+"""The calibration images on their way through a network, a stretch at a time.
+
+Fitting a layer needs the activations before it in the network whose earlier layers are already reduced, so
+the layers come one after another. Running the whole prefix anew for each would cost L/2 passes over the
+images for L layers. Instead the tensors that the rest of the network still needs are kept on disk between
+two stretches where they fit a budget, and the next stretch starts there: each part runs about once.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.model.engines.onnxruntime import open_bytes
+from export.network.layers import ReducibleNetwork
+from export.network.topology import fragment, frontier
+
+Activation = NDArray[np.float32]
+Activations = dict[str, Activation]
+
+DISK_BUDGET_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class KeptTensors:
+    """Tensors of all images on disk, one file for each tensor, image after image.
+
+    Attributes:
+        files: Where each is.
+        shapes: Shape of each for one image.
+        count: Number of images.
+    """
+
+    files: Mapping[str, Path]
+    shapes: Mapping[str, tuple[int, ...]]
+    count: int
+
+    def read(self) -> Iterator[Activations]:
+        """The tensors of one image after another."""
+        with contextlib.ExitStack() as stack:
+            opened = {name: stack.enter_context(path.open("rb")) for name, path in self.files.items()}
+            for _ in range(self.count):
+                yield {name: _read(file, self.shapes[name]) for name, file in opened.items()}
+
+
+def keep_inputs(tensors: Iterable[Activation], name: str, folder: Path) -> KeptTensors:
+    """Write the network's inputs, all of one shape, to disk.
+
+    Raises:
+        InputError: There are none.
+    """
+    path, count, shape = folder / "inputs.f32", 0, None
+    with path.open("wb") as file:
+        for tensor in tensors:
+            tensor.tofile(file)
+            count, shape = count + 1, tensor.shape
+    if shape is None:
+        raise InputError("there are no calibration images")
+    return KeptTensors({name: path}, {name: shape}, count)
+
+
+class ActivationStream:
+    """Takes all images through a network from its input towards its end.
+
+    Attributes:
+        image_macs: Multiply-adds run so far for each image.
+    """
+
+    def __init__(
+        self, inputs: KeptTensors, folder: Path, threads: int, budget_bytes: int = DISK_BUDGET_BYTES
+    ) -> None:
+        """Prepare to stream.
+
+        Args:
+            inputs: The network's inputs.
+            folder: A folder for the tensors kept on the way; made if missing.
+            threads: Threads for onnxruntime.
+            budget_bytes: Disk space that tensors kept between two stretches may take.
+        """
+        self._inputs = inputs
+        self._kept = inputs
+        self._reached: set[str] = set()
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+        self._threads = threads
+        self._budget_bytes = budget_bytes
+        self._stretch = 0
+        self.image_macs = 0
+
+    def advance(
+        self, network: ReducibleNetwork, wanted: Sequence[str], *, last: bool = False
+    ) -> Iterator[Activations]:
+        """Run all images up to the tensors ``wanted`` and yield those, image by image.
+
+        Between calls the network may change anywhere after the tensors wanted last, not before them. After
+        the last stretch nothing needs to be kept.
+
+        Raises:
+            ModelRefusedError: The network cannot be run, or produces NaN or infinite values.
+        """
+        kept = KeptTensors({}, {}, self._inputs.count) if last else self._worth_keeping(network, wanted)
+        sources = list(self._kept.files)
+        targets = sorted({*wanted, *kept.files} - set(sources))
+        part = fragment(network.model, sources, targets)
+        self.image_macs += fragment_macs(part, network.shapes)
+        run = _runner(part, targets, self._threads)
+        with contextlib.ExitStack() as stack:
+            writers = {name: stack.enter_context(path.open("wb")) for name, path in kept.files.items()}
+            for feeds in self._kept.read():
+                values = feeds | run(feeds)
+                for name, file in writers.items():
+                    values[name].tofile(file)
+                yield {name: finite(name, values[name]) for name in wanted}
+        if kept.files:
+            self._delete_kept()
+            self._kept = kept
+
+    def close(self) -> None:
+        """Delete the tensors kept on the way; the inputs stay."""
+        self._delete_kept()
+        self._kept = self._inputs
+        self._reached = set()
+
+    def _delete_kept(self) -> None:
+        if self._kept is not self._inputs:
+            for path in self._kept.files.values():
+                path.unlink(missing_ok=True)
+
+    def _worth_keeping(self, network: ReducibleNetwork, wanted: Sequence[str]) -> KeptTensors:
+        """The cut behind all that was wanted so far, or nothing where that is not of float32 or too large.
+
+        Behind ``wanted`` alone it might need tensors from before the last cut, for branches left behind.
+        """
+        self._reached.update(wanted)
+        cut = frontier(network.model, self._reached, network.input_name)
+        shapes = {name: network.shapes.get(name, ()) for name in cut}
+        size = sum(4 * math.prod(shape) for shape in shapes.values()) * self._inputs.count
+        if not network.float_tensors.issuperset(cut) or size > self._budget_bytes:
+            return KeptTensors({}, {}, self._inputs.count)
+        self._stretch += 1
+        files = {name: self._folder / f"{self._stretch}-{index}.f32" for index, name in enumerate(cut)}
+        return KeptTensors(files, shapes, self._inputs.count)
+
+
+def _runner(
+    part: onnx.ModelProto, targets: Sequence[str], threads: int
+) -> Callable[[Activations], Activations]:
+    if not targets:
+        return lambda _: {}
+    session = open_bytes(part.SerializeToString(), threads)
+    needed = [value.name for value in part.graph.input]
+
+    def run(feeds: Activations) -> Activations:
+        outputs = session.run(targets, {name: feeds[name] for name in needed})
+        return dict(zip(targets, outputs, strict=True))
+
+    return run
+
+
+def fragment_macs(part: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Multiply-adds of the convolutions and fully connected layers in a part of a network, for one image."""
+    weights = {tensor.name: math.prod(tensor.dims) for tensor in part.graph.initializer}
+    total = 0
+    for node in part.graph.node:
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
+            shape = shapes.get(node.output[0], ())
+            positions = math.prod(shape[2:] if node.op_type == "Conv" else shape[:-1])
+            total += positions * weights.get(node.input[1], 0)
+    return total
+
+
+def _read(file: BinaryIO, shape: tuple[int, ...]) -> Activation:
+    return np.fromfile(file, np.float32, math.prod(shape)).reshape(shape)
+
+
+def finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values. Raises ``ModelRefusedError`` if any is NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise ModelRefusedError(f"the network computes NaN or infinite values at {name!r}")
+    return values

@@ -1,0 +1,1 @@
+"""What every layer becomes: costs, candidates, and the choice among them."""

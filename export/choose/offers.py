@@ -1,0 +1,43 @@
+"""What each layer may become: candidates from one pass over the original network."""
+
+from collections.abc import Iterator, Sequence
+
+from export.calibrate.layer_moments import moments_bytes
+from export.calibrate.passes import Passes
+from export.choose.choices import Offer
+from export.layer import Layer
+from export.methods.base import Candidate, Method
+from export.network.layers import ReducibleNetwork
+from export.network.topology import followed_by
+
+MOMENTS_BUDGET_BYTES = 1 << 30
+
+
+def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes: Passes) -> list[Offer]:
+    """The candidates of every layer in order, with the error each would make in the original network."""
+    with_patches = any(method.needs_patches for method in methods)
+    found: dict[str, tuple[Candidate, ...]] = {}
+    followed = followed_by(network.model, {layer.output for layer in network.layers})
+    for group in _groups(network.reducible, with_patches=with_patches):
+        last = group[-1] is network.reducible[-1]
+        collected = passes.record(network, group, with_patches=with_patches, last=last)
+        for layer in group:
+            data = collected.pop(layer.output)
+            found[layer.name] = tuple(c for method in methods for c in method.candidates(data))
+    return [
+        Offer(layer, found.get(layer.name, ()), last=layer.output not in followed) for layer in network.layers
+    ]
+
+
+def _groups(layers: Sequence[Layer], *, with_patches: bool) -> Iterator[list[Layer]]:
+    """Layers in order, as many together as their moments fit in memory."""
+    group: list[Layer] = []
+    size = 0
+    for layer in layers:
+        need = moments_bytes(layer, with_patches=with_patches)
+        if group and size + need > MOMENTS_BUDGET_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(layer)
+        size += need
+    yield group

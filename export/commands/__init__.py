@@ -1,0 +1,1 @@
+"""The commands of ``pi-export``, one file each."""

@@ -1,0 +1,81 @@
+"""Types of the arguments of ``pi-export``: text to value, or one line that says what was expected."""
+
+import argparse
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from export.calibrate.padding import SquarePadding
+
+
+def size(text: str) -> tuple[int, int]:
+    """An argument type: ``HxW`` in pixels."""
+    found = re.fullmatch(r"([0-9]{1,4})[xX]([0-9]{1,4})", text)
+    height, width = (int(side) for side in found.groups()) if found else (0, 0)
+    if height < 1 or width < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a height and width such as 224x224")
+    return height, width
+
+
+def whole(text: str) -> int:
+    """An argument type: a whole number from 0."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def ratio(text: str) -> float:
+    """An argument type: a finite number from 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1, such as 2.5")
+    return value
+
+
+def percent(text: str) -> float:
+    """An argument type: a number from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return value
+
+
+def method_names(text: str) -> tuple[str, ...]:
+    """An argument type: ``auto``, or names of methods with commas between them."""
+    from export.methods import AUTO, NAMES  # noqa: PLC0415  loads numpy
+
+    names = AUTO if text == "auto" else tuple(text.split(","))
+    unknown = next((name for name in names if name not in NAMES), None)
+    if unknown is not None:
+        raise argparse.ArgumentTypeError(f"no method {unknown!r}; there are auto, {', '.join(NAMES)}")
+    return names
+
+
+def padding(text: str) -> "SquarePadding":
+    """An argument type: ``FACTOR`` or ``FACTOR:GREY``."""
+    from export.calibrate.padding import parse_padding  # noqa: PLC0415  OpenCV loads here
+
+    try:
+        return parse_padding(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a padding such as 1.4:127") from error
+
+
+def add_card_option(parser: "argparse._ActionsContainer") -> None:
+    """Add ``--input``."""
+    parser.add_argument(
+        "--input", type=Path, metavar="CARD.json", help="a model card to use instead of the network's"
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")

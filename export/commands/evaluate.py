@@ -1,0 +1,57 @@
+"""``pi-export evaluate``: compare networks on a folder of images."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.settings.command_line import positive
+from export.commands.arguments import add_card_option, add_json_option, padding
+from export.commands.printing import show, warn_of_skipped
+
+if TYPE_CHECKING:
+    from edge_runtime.settings.command_line import Subparsers
+
+
+def add(commands: "Subparsers") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "evaluate", help="compare networks on a folder of images: accuracy and agreement with the first"
+    )
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="ONNX files")
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="DIR", help="a subfolder for each class"
+    )
+    parser.add_argument(
+        "--threads", type=positive, metavar="N", help="threads of one inference (default: all)"
+    )
+    parser.add_argument(
+        "--pad-square",
+        type=padding,
+        metavar="FACTOR[:GREY]",
+        help="first put each image in a grey square of FACTOR times its longer side (default grey: 127)",
+    )
+    add_card_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from export.commands.progress_bars import progress_bars  # noqa: PLC0415
+    from export.commands.tables import evaluation_table  # noqa: PLC0415
+    from export.judge.classification import evaluate  # noqa: PLC0415  onnxruntime and OpenCV load here
+    from export.report.documents import write_json  # noqa: PLC0415
+
+    with progress_bars() as progress:
+        result = evaluate(
+            arguments.models,
+            arguments.images,
+            arguments.threads,
+            arguments.input,
+            progress=progress,
+            padding=arguments.pad_square,
+        )
+    if arguments.json:
+        write_json(arguments.json, result.to_document())
+    warn_of_skipped(result.skipped)
+    show(evaluation_table(result))
+    return 0

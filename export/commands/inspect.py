@@ -1,0 +1,37 @@
+"""``pi-export inspect``: the layers of a network and what they cost."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.commands.arguments import add_card_option, add_json_option, size
+from export.commands.printing import show
+
+if TYPE_CHECKING:
+    from edge_runtime.settings.command_line import Subparsers
+
+
+def add(commands: "Subparsers") -> None:
+    """Add the command."""
+    parser = commands.add_parser("inspect", help="list the layers of a network and what they cost")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
+    parser.add_argument(
+        "--input-size", type=size, metavar="HxW", help="height and width of the input, where it is free"
+    )
+    add_card_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from export.commands.tables import layer_table  # noqa: PLC0415
+    from export.network.card import find_card  # noqa: PLC0415  onnx loads here
+    from export.network.layers import read_network  # noqa: PLC0415
+    from export.report.documents import inspection_document, write_json  # noqa: PLC0415
+
+    card = find_card(arguments.model, arguments.input)
+    network = read_network(arguments.model, arguments.input_size or (card.input.size if card else None))
+    if arguments.json:
+        write_json(arguments.json, inspection_document(network, arguments.model))
+    show(layer_table(network, arguments.model.name))
+    return 0

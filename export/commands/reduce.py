@@ -1,0 +1,120 @@
+"""``pi-export reduce``: make a network faster and smaller."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.base.errors import TargetUnmetError
+from edge_runtime.base.files import require_writable
+from edge_runtime.settings.command_line import positive
+from export.commands.arguments import add_card_option, add_json_option, method_names, percent, ratio, whole
+from export.commands.printing import show, warn_of_skipped
+
+if TYPE_CHECKING:
+    from edge_runtime.settings.command_line import Subparsers
+
+SANE_DROP_PERCENT = 10.0  # a network that has lost more is a wreck, whatever its speed
+
+
+def add(commands: "Subparsers") -> None:
+    """Add the command."""
+    parser = commands.add_parser("reduce", help="make a network faster and smaller")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="calibration images")
+    parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument(
+        "--speedup",
+        type=ratio,
+        metavar="X",
+        help="multiply-adds before over after (default: as much as --max-drop allows)",
+    )
+    goal.add_argument(
+        "--storage", type=ratio, metavar="X", help="instead: size of the weights on disk before over after"
+    )
+    parser.add_argument(
+        "--max-drop",
+        type=percent,
+        metavar="PCT",
+        help="lose at most PCT points of agreement with the original on images kept apart to judge "
+        f"(default: 1 without --speedup or --storage, {SANE_DROP_PERCENT:g} with one)",
+    )
+    parser.add_argument(
+        "--methods",
+        type=method_names,
+        default="auto",
+        metavar="auto|NAME,...",
+        help="ways a layer may be reduced, by name (default: auto, the ones that make it faster)",
+    )
+    parser.add_argument(
+        "--ranks",
+        choices=("error", "energy"),
+        default="error",
+        help="choose ranks by least summed held-out error, or by response energy (default: error)",
+    )
+    parser.add_argument(
+        "--max-images",
+        type=positive,
+        default=500,
+        metavar="N",
+        help="fit on at most N images, evenly over the class folders, and judge on a quarter as many "
+        "others (default: 500)",
+    )
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: all)")
+    parser.add_argument(
+        "--seed", type=whole, default=0, metavar="N", help="chooses images and positions (default: 0)"
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json there")
+    add_card_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from export.commands.progress_bars import progress_bars  # noqa: PLC0415  numpy, onnx and onnxruntime load here
+    from export.commands.tables import reduction_table  # noqa: PLC0415
+    from export.reduction.file import ReduceRequest, reduce_file  # noqa: PLC0415
+    from export.report.documents import reduction_document, require_folder, write_json, write_report  # noqa: PLC0415
+
+    request = ReduceRequest(
+        model=arguments.model,
+        images=arguments.images,
+        output=arguments.output,
+        target=arguments.speedup or arguments.storage,
+        cost="storage" if arguments.storage else "macs",
+        max_drop_percent=_max_drop(arguments),
+        max_images=arguments.max_images,
+        methods=arguments.methods,
+        rule=arguments.ranks,
+        card=arguments.input,
+        threads=arguments.threads,
+        seed=arguments.seed,
+    )
+    if arguments.json:
+        require_writable(arguments.json)
+    if arguments.report:
+        require_folder(arguments.report)
+    with progress_bars() as progress:
+        delivery = reduce_file(request, progress)
+    document = reduction_document(delivery.reduction, delivery.card.provenance or {})
+    if arguments.json:
+        write_json(arguments.json, document)
+    if arguments.report:
+        write_report(arguments.report, delivery.reduction, document)
+    warn_of_skipped(delivery.skipped)
+    show(reduction_table(delivery.reduction, str(delivery.path)))
+    if not delivery.reduction.reached:
+        goal = "a speed-up" if request.cost == "macs" else "weights smaller by a factor"
+        raise TargetUnmetError(
+            f"{goal} of {request.target:g} is out of reach with at most {request.max_drop_percent:g} % of "
+            f"agreement lost; the best found, {delivery.reduction.ratio(request.cost):.2f}, is in "
+            f"{delivery.path}"
+        )
+    return 0
+
+
+def _max_drop(arguments: argparse.Namespace) -> float:
+    """What may be lost: little where that alone sets the end, no wreck where a speed-up is asked for."""
+    if arguments.max_drop is not None:
+        return float(arguments.max_drop)
+    return SANE_DROP_PERCENT if arguments.speedup or arguments.storage else 1.0

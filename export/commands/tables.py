@@ -1,0 +1,178 @@
+"""What the command line shows: results as tables for a terminal."""
+
+from rich import box
+from rich.table import Table
+
+from edge_runtime.model.card import ModelCard
+from export.judge.classification import Evaluation
+from export.judge.detection import DetectorEvaluation
+from export.network.layers import ReducibleNetwork
+from export.reduction.run import Reduction
+
+NUMBERS_OF_A_LAYER = ("Channels", "Stride", "Group", "Output", "MACs", "Share", "Parameters")
+SHOWN_LABELS = 12
+
+
+def layer_table(network: ReducibleNetwork, title: str) -> Table:
+    """Every Conv and Gemm: what it is, what it costs, and whether it can be reduced."""
+    height, width = network.input_size
+    table = _table(f"{title}, input {height}x{width}")
+    table.add_column("Layer", overflow="fold")
+    table.add_column("Kind", no_wrap=True)
+    for name in NUMBERS_OF_A_LAYER:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Reducible")
+    for layer in network.layers:
+        table.add_row(
+            printable(layer.name),
+            f"Conv {_size(layer.kernel)}" if layer.op_type == "Conv" else layer.op_type,
+            f"{layer.in_channels} → {layer.out_channels}",
+            _size(layer.stride),
+            str(layer.group),
+            _size(layer.output_size),
+            _count(layer.macs),
+            _percent(100 * layer.macs / network.macs if network.macs else 0.0),
+            _count(layer.parameters),
+            "yes" if layer.reason is None else f"no: {printable(layer.reason)}",
+        )
+    table.add_section()
+    total = [""] * 4 + [_count(network.macs), "", _count(network.parameters)]
+    table.add_row(f"{len(network.layers)} layers", "", *total, f"{len(network.reducible)} reducible")
+    return table
+
+
+def reduction_table(reduction: Reduction, title: str) -> Table:
+    """What became of every layer, and what was gained in all."""
+    table = _table(title)
+    table.add_column("Layer", overflow="fold")
+    table.add_column("Method", no_wrap=True)
+    for name in ("Rank", "MACs before", "after", "Weights before", "after", "Error"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Why not reduced")
+    for layer in reduction.layers:
+        table.add_row(
+            printable(layer.name),
+            f"{layer.method}, {layer.solver}" if layer.method else "",
+            " × ".join(map(str, layer.ranks or ())),
+            *(_count(macs) for macs in (layer.macs_before, layer.macs_after)),
+            *(_count(weights) for weights in (layer.parameters_before, layer.parameters_after)),
+            "" if layer.relative_error is None else f"{layer.relative_error:.4f}",
+            printable(layer.reason or ""),
+        )
+    table.caption = (
+        f"{reduction.speedup:.2f} times fewer multiply-adds, {reduction.parameters_ratio:.2f} times fewer "
+        f"weights, {_packed(reduction)}{_agreement(reduction)}{reduction.images} images, "
+        f"{reduction.seconds:.0f} s"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _packed(reduction: Reduction) -> str:
+    """What is gained on disk beyond the fewer weights, where many of them are zero."""
+    if reduction.storage_ratio <= reduction.parameters_ratio:
+        return ""
+    return f"{reduction.storage_ratio:.2f} times smaller where zeros are packed, "
+
+
+def _agreement(reduction: Reduction) -> str:
+    if reduction.agreement_percent is None:
+        return ""
+    return f"{reduction.agreement_percent:.1f} % agreement on images kept apart, "
+
+
+def evaluation_table(evaluation: Evaluation | DetectorEvaluation) -> Table:
+    """One row for each network; accuracies only where the folder is labelled."""
+    if isinstance(evaluation, DetectorEvaluation):
+        return _detection_table(evaluation)
+    table = _table(f"{evaluation.images} images of {printable(str(evaluation.folder))}")
+    labelled = evaluation.scores[0].top1_percent is not None
+    table.add_column("Network", overflow="fold")
+    for name in ("Top-1", "lost", "Top-5", "lost") if labelled else ():
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Agreement with the first", justify="right")
+    for score in evaluation.scores:
+        drops = evaluation.top1_drop(score), evaluation.top5_drop(score)
+        accuracies = (score.top1_percent, drops[0], score.top5_percent, drops[1]) if labelled else ()
+        values = [*accuracies, score.agreement_percent]
+        table.add_row(printable(str(score.model)), *(_percent(v) for v in values if v is not None))
+    return table
+
+
+def card_table(card: ModelCard, title: str) -> Table:
+    """A model card, field by field."""
+    table = _table(title)
+    table.add_column("Field", no_wrap=True)
+    table.add_column("Value", overflow="fold")
+    for key, value in card_fields(card).items():
+        table.add_row(key, printable(value))
+    return table
+
+
+def card_fields(card: ModelCard) -> dict[str, str]:
+    """A model card in words."""
+    spec = card.input
+    return {
+        "task": card.task,
+        "input": f"{_size(spec.size)} {spec.colour}, {spec.resize}, {spec.interpolation} interpolation",
+        "normalisation": f"(pixel * {spec.scale:g} - {_values(spec.mean)}) / {_values(spec.std)}",
+        "labels": _labels(card),
+        "decoder": str(card.decoder.get("kind", "yes")) if card.decoder else "none",
+        "golden output": f"seed {card.golden.seed}, shapes {card.golden.shapes}" if card.golden else "none",
+        "provenance": ", ".join(f"{key}: {value}" for key, value in (card.provenance or {}).items())
+        or "none",
+    }
+
+
+def printable(text: str) -> str:
+    """Text from a file, safe for a terminal: control characters and escape sequences show as ``?``."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _detection_table(evaluation: DetectorEvaluation) -> Table:
+    """One row for each detector; a column for each thing the folder knows the truth of."""
+    table = _table(f"{evaluation.images} images of {printable(str(evaluation.folder))}")
+    table.add_column("Network", overflow="fold")
+    first = evaluation.scores[0]
+    precisions = ("mAP50", "mAP") if first.map is not None else ()
+    right_class = ("Right class",) if first.right_class_percent is not None else ()
+    for name in (*precisions, *right_class, "Agreement with the first"):
+        table.add_column(name, justify="right")
+    for score in evaluation.scores:
+        values = [f"{value:.3f}" for value in (score.map50, score.map) if value is not None]
+        percents = (score.right_class_percent, score.agreement_percent)
+        values += [_percent(value) for value in percents if value is not None]
+        table.add_row(printable(str(score.model)), *values)
+    return table
+
+
+def _labels(card: ModelCard) -> str:
+    if not card.labels:
+        return "none"
+    shown = [f"{index} {name}" for index, name in sorted(card.labels.items())[:SHOWN_LABELS]]
+    more = len(card.labels) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _table(title: str) -> Table:
+    return Table(title=printable(title), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _values(values: tuple[float, ...]) -> str:
+    return "[" + ", ".join(f"{value:g}" for value in values) + "]"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f} %"
+
+
+def _count(count: int) -> str:
+    """A count with three significant digits and a unit."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return str(count)

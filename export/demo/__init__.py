@@ -1,0 +1,1 @@
+"""The demo, and the program that trained its network."""

@@ -1,0 +1,1 @@
+"""How far networks agree, and how often they are right."""

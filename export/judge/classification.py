@@ -1,0 +1,208 @@
+"""How well networks do on a folder of images: accuracy where labelled, and agreement with the first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.model.golden import golden_frame
+from edge_runtime.model.preprocess import Preprocessor, Tensor
+from export.calibrate.images import DecodedImage, ImageFolder, ImageReader, find_images
+from export.calibrate.padding import SquarePadding
+from export.judge.contestants import Contestant, Feed, class_indices, open_contestant
+from export.judge.detection import DetectorEvaluation, evaluate_detectors
+from export.progress import Progress, silent
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ModelScore:
+    """How one network did.
+
+    Attributes:
+        model: Its file.
+        top1_percent: Images whose class scored highest; None without labels.
+        top5_percent: Images whose class was among the five highest; None without labels.
+        agreement_percent: Images whose highest class is the first model's.
+    """
+
+    model: Path
+    top1_percent: float | None
+    top5_percent: float | None
+    agreement_percent: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How several networks did on the same images.
+
+    Attributes:
+        folder: Where the images lie.
+        images: How many were evaluated.
+        skipped: Those that could not be read.
+        scores: One for each network, in the order given.
+    """
+
+    folder: Path
+    images: int
+    skipped: tuple[Path, ...]
+    scores: tuple[ModelScore, ...]
+
+    def top1_drop(self, score: ModelScore) -> float | None:
+        """Points of top-1 lost against the first model."""
+        return _drop(self.scores[0].top1_percent, score.top1_percent)
+
+    def top5_drop(self, score: ModelScore) -> float | None:
+        """Points of top-5 lost against the first model."""
+        return _drop(self.scores[0].top5_percent, score.top5_percent)
+
+    def to_document(self) -> dict[str, object]:
+        """What ``evaluate --json`` writes."""
+        return {
+            "images": self.images,
+            "folder": str(self.folder),
+            "skipped": [str(path) for path in self.skipped],
+            "models": [
+                {
+                    "model": str(score.model),
+                    "top1_percent": score.top1_percent,
+                    "top5_percent": score.top5_percent,
+                    "top1_drop_points": self.top1_drop(score),
+                    "top5_drop_points": self.top5_drop(score),
+                    "agreement_percent": score.agreement_percent,
+                }
+                for score in self.scores
+            ],
+        }
+
+
+def evaluate(
+    models: Sequence[Path],
+    images: Path,
+    threads: int | None = None,
+    card: Path | None = None,
+    *,
+    progress: Progress = silent,
+    padding: SquarePadding | None = None,
+) -> Evaluation | DetectorEvaluation:
+    """Evaluate networks side by side.
+
+    Args:
+        models: ONNX files of the same task; the first is what the others are compared with.
+        images: A folder of images, with a subfolder for each class if it is labelled; for detectors also one
+            with ``images`` and ``labels`` in it.
+        threads: Threads within one inference; all processors if None.
+        card: A model card that takes the place of each network's own.
+        progress: Told after each image.
+        padding: Pads every image first.
+
+    Raises:
+        InputError: A file, the folder or a card is bad, or they do not fit each other.
+        ModelRefusedError: A network cannot run, or does not give one finite score for each class.
+    """
+    folder = find_images(images)
+    contestants = [open_contestant(path, threads, card) for path in models]
+    tasks = {contestant.card.task for contestant in contestants}
+    if len(tasks) > 1:
+        raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")
+    if tasks == {"detect"}:
+        return evaluate_detectors(contestants, folder, padding, progress)
+    return evaluate_classifier(contestants, folder, padding, progress)
+
+
+def evaluate_classifier(
+    contestants: Sequence[Contestant],
+    folder: ImageFolder,
+    padding: SquarePadding | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Top-1, top-5 and agreement of classifiers: see ``evaluate``."""
+    classes = _common_class_count(contestants)
+    truth = class_indices(folder, contestants[0].card, classes) if folder.labelled else {}
+    tallies = [_Tally() for _ in contestants]
+    reader = ImageReader(folder.files, padding)
+    feed = Feed(contestants)
+    for done, image in enumerate(reader, start=1):
+        expected = truth.get(image.file.class_name or "")
+        scores = [_scores(contestant, tensor, image) for contestant, tensor in feed(image)]
+        for tally, own in zip(tallies, scores, strict=True):
+            tally.add(own, scores[0], expected)
+        progress("evaluating", done + len(reader.skipped), len(folder.files))
+    return Evaluation(
+        folder=folder.root,
+        images=tallies[0].images,
+        skipped=tuple(reader.skipped),
+        scores=tuple(
+            tally.score(contestant.network.path, labelled=folder.labelled)
+            for tally, contestant in zip(tallies, contestants, strict=True)
+        ),
+    )
+
+
+def rank_of(scores: Scores, index: int) -> int:
+    """How many classes come before class ``index``: higher scores, and equal ones of lower index."""
+    own = scores[index]
+    return int(np.sum(scores > own) + np.sum(scores[:index] == own))
+
+
+@dataclass
+class _Tally:
+    """Running counts of one network."""
+
+    images: int = 0
+    top1: int = 0
+    top5: int = 0
+    agreements: int = 0
+
+    def add(self, scores: Scores, first: Scores, expected: int | None) -> None:
+        self.images += 1
+        self.agreements += int(np.argmax(scores) == np.argmax(first))
+        if expected is not None:
+            rank = rank_of(scores, expected)
+            self.top1 += rank < 1
+            self.top5 += rank < 5
+
+    def score(self, model: Path, *, labelled: bool) -> ModelScore:
+        def percent(count: int) -> float:
+            return 100.0 * count / self.images
+
+        return ModelScore(
+            model=model,
+            top1_percent=percent(self.top1) if labelled else None,
+            top5_percent=percent(self.top5) if labelled else None,
+            agreement_percent=percent(self.agreements),
+        )
+
+
+def _common_class_count(contestants: Sequence[Contestant]) -> int:
+    counts = []
+    for contestant in contestants:
+        spec = contestant.card.input
+        outputs = contestant.network.run(Preprocessor(spec)(golden_frame(0, spec.size)))
+        if len(outputs) != 1:
+            raise ModelRefusedError(
+                f"{contestant.network.path} has {len(outputs)} outputs; a classifier has one"
+            )
+        counts.append(int(outputs[0].size))
+    for contestant, count in zip(contestants, counts, strict=True):
+        if count != counts[0]:
+            first = contestants[0].network.path
+            raise InputError(f"{contestant.network.path} has {count} classes, but {first} has {counts[0]}")
+    return counts[0]
+
+
+def _scores(contestant: Contestant, tensor: Tensor, image: DecodedImage) -> Scores:
+    scores = contestant.network.run(tensor)[0].reshape(-1).astype(np.float64)
+    if not np.all(np.isfinite(scores)):
+        raise ModelRefusedError(
+            f"{contestant.network.path} gives NaN or infinite scores on {image.file.path}"
+        )
+    return scores
+
+
+def _drop(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else before - after

@@ -1,0 +1,1 @@
+"""An ONNX graph: read, understood as layers, rewritten."""

@@ -1,0 +1,92 @@
+"""Writing a model card, with a known answer to check other machines against, into an ONNX file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import EncodeError
+
+from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.base.files import write_bytes
+from edge_runtime.model.card import METADATA_KEY, ModelCard, load_card
+from edge_runtime.model.engines.onnxruntime import network_from_bytes
+from edge_runtime.model.golden import golden_of
+from export.network.load import read_proto, refuse_external_data
+
+
+def write_card(model: Path, output: Path, override: Path | None = None) -> ModelCard:
+    """Write a network's card, completed by its golden output, into an ONNX file.
+
+    Everything else in the file stays as it is.
+
+    Args:
+        model: The network.
+        output: The file to write; may be ``model`` itself.
+        override: A JSON file with the card; if None, the network's own, or ``NAME.json`` beside it.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        InputError: A file is missing or malformed, cannot be written, or the card does not fit the network.
+        ModelRefusedError: The network cannot run, or keeps its weights in another file.
+    """
+    proto = read_proto(model)
+    refuse_external_data(proto, model)
+    return write_with_card(proto, load_card(metadata(proto), model, override), output)
+
+
+def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> ModelCard:
+    """Write an ONNX file, whole or not at all, with this card and the golden output of the network in it.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        InputError: It cannot be written there, or the card does not fit the network.
+        ModelRefusedError: The network cannot run, or is larger than one file can be.
+    """
+    network = network_from_bytes(_serialise(proto, output), output, threads=1)
+    complete = replace(card, golden=golden_of(network, card))
+    write_bytes(output, _serialise(with_card(proto, complete), output))
+    return complete
+
+
+def find_card(model: Path, override: Path | None = None) -> ModelCard | None:
+    """The card of a network that need not be able to run; None where there is none.
+
+    Raises:
+        InputError: The network is no ONNX file, or its card is malformed.
+    """
+    known = metadata(read_proto(model))
+    if override is None and METADATA_KEY not in known and not model.with_suffix(".json").is_file():
+        return None
+    return load_card(known, model, override)
+
+
+def require_card(model: Path, override: Path | None = None) -> ModelCard:
+    """The card of a network that need not be able to run. Raises ``InputError`` where there is none."""
+    return load_card(metadata(read_proto(model)), model, override)
+
+
+def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
+    """A copy of the model that carries this card in place of any it had."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    kept = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
+    del copy.metadata_props[:]
+    copy.metadata_props.extend(kept)
+    copy.metadata_props.add(key=METADATA_KEY, value=card.to_json())
+    return copy
+
+
+def metadata(model: onnx.ModelProto) -> dict[str, str]:
+    """The model's ``metadata_props``."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _serialise(model: onnx.ModelProto, output: Path) -> bytes:
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except (EncodeError, ValueError) as error:
+        raise ModelRefusedError(f"cannot write {output}: the network is larger than 2 GiB") from error

@@ -1,0 +1,148 @@
+"""Reading an ONNX file for reduction: checked, weights as initialisers, batch norm folded."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError, Message
+from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
+
+from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.model.engines.onnxruntime import optimise_offline, require_model_file
+
+
+def load_model(path: Path) -> onnx.ModelProto:
+    """Read and check an ONNX file.
+
+    Args:
+        path: The file. It must carry all its weights itself.
+
+    Returns:
+        The model, its Constant nodes turned into initialisers, batch norm after a Conv folded into it.
+
+    Raises:
+        InputError: The file is missing, a folder, empty, or not ONNX.
+        ModelRefusedError: It is ONNX, but malformed, or holds weights that are not finite.
+    """
+    model = read_proto(path)
+    refuse_external_data(model, path)
+    check(model, str(path))
+    constants_to_initialisers(model)
+    _refuse_non_finite(model, path)
+    return fold_batch_norm(model)
+
+
+def read_proto(path: Path) -> onnx.ModelProto:
+    """Parse an ONNX file as it is, nothing checked or changed.
+
+    Raises:
+        InputError: The file is missing, a folder, empty, or not ONNX.
+    """
+    require_model_file(path)
+    try:
+        model = onnx.load(path, "protobuf", load_external_data=False)  # whatever its name ends in
+    except DecodeError as error:
+        raise InputError(f"{path} is not an ONNX file, or is cut short") from error
+    if not model.graph.node:
+        raise InputError(f"{path} is not an ONNX file: it holds no network")
+    return model
+
+
+def check(model: onnx.ModelProto, where: str) -> None:
+    """Run onnx's full check. Raises ``ModelRefusedError`` with its first line on a finding."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelRefusedError(f"{where} is not a valid ONNX network: {reason}") from error
+
+
+def constants_to_initialisers(model: onnx.ModelProto) -> None:
+    """Replace Constant nodes that hold a tensor by initialisers of the same name, in place."""
+    kept = []
+    for node in model.graph.node:
+        value = next((a.t for a in node.attribute if a.name == "value" and a.HasField("t")), None)
+        if node.op_type != "Constant" or value is None:
+            kept.append(node)
+            continue
+        tensor = onnx.TensorProto()
+        tensor.CopyFrom(value)
+        tensor.name = node.output[0]
+        add_initialiser(model, tensor)
+    if len(kept) < len(model.graph.node):
+        del model.graph.node[:]
+        model.graph.node.extend(kept)
+
+
+def add_initialiser(model: onnx.ModelProto, tensor: onnx.TensorProto) -> None:
+    """Add a weight; before IR version 4 every weight is listed among the inputs too."""
+    model.graph.initializer.append(tensor)
+    if model.ir_version < 4:
+        info = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        model.graph.input.append(info)
+
+
+def image_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The inputs that are not weights."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Fold each BatchNormalization that follows a Conv into its weights, by onnxruntime's own optimiser.
+
+    The optimiser works on whole graphs, so networks without batch norm are left exactly as they are.
+    """
+    if not any(node.op_type == "BatchNormalization" for node in model.graph.node):
+        return model
+    with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
+        target = Path(folder) / "folded.onnx"
+        optimise_offline(model.SerializeToString(), target)
+        folded = onnx.load(target)
+    known = {opset.domain for opset in model.opset_import}
+    if any(node.domain not in known for node in folded.graph.node):
+        return model
+    del folded.opset_import[:]
+    folded.opset_import.extend(model.opset_import)
+    constants_to_initialisers(folded)
+    _restore_order(folded, model)
+    return folded
+
+
+def _restore_order(folded: onnx.ModelProto, model: onnx.ModelProto) -> None:
+    """The optimiser writes in the order of its hash tables, which may differ from run to run."""
+    folded.graph.initializer.sort(key=lambda tensor: tensor.name)
+    del folded.metadata_props[:]
+    folded.metadata_props.extend(model.metadata_props)
+
+
+def refuse_external_data(model: onnx.ModelProto, path: Path) -> None:
+    """Raise ``ModelRefusedError`` if a weight lies in another file, wherever in the network it is."""
+    external = next((tensor.name for tensor in _tensors(model) if uses_external_data(tensor)), None)
+    if external is not None:
+        raise ModelRefusedError(
+            f"{path} keeps weight {external!r} in another file; save it as one file first "
+            "(onnx.save with save_as_external_data=False)"
+        )
+
+
+def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """Every tensor at any depth: weights, constants, subgraphs, functions."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if isinstance(value, Message) else value:
+                yield from _tensors(part)
+
+
+def _refuse_non_finite(model: onnx.ModelProto, path: Path) -> None:
+    for tensor in model.graph.initializer:
+        if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE) and not np.all(
+            np.isfinite(numpy_helper.to_array(tensor))
+        ):
+            raise ModelRefusedError(f"{path}: weight {tensor.name!r} holds NaN or infinite values")

@@ -1,0 +1,93 @@
+"""Convolutions whose output channels only one other convolution reads.
+
+Between the two only nodes that treat each channel by itself, and need no weight for it, may lie. A channel
+that the second one does without can then be left out of both.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set as AbstractSet
+from dataclasses import dataclass
+
+import onnx
+
+from export.network.topology import reads
+
+ELEMENTWISE = {
+    *("Abs", "Add", "AveragePool", "Clip", "Div", "Dropout", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid"),
+    *(
+        "HardSwish",
+        "Identity",
+        "LeakyRelu",
+        "MaxPool",
+        "Mish",
+        "Mul",
+        "Neg",
+        "Pow",
+        "Relu",
+        "Selu",
+        "Sigmoid",
+    ),
+    *("Softplus", "Softsign", "Sub", "Tanh", "ThresholdedRelu"),
+}
+
+
+@dataclass(frozen=True)
+class PrivateChannels:
+    """Two convolutions, the first of which only the second reads.
+
+    Attributes:
+        source: Output of the first.
+        reader: Output of the second.
+        between: The tensors from one to the other, the source among them.
+    """
+
+    source: str
+    reader: str
+    between: frozenset[str]
+
+
+def private_channels(model: onnx.ModelProto) -> dict[str, PrivateChannels]:
+    """All such pairs by the output of the reader; both have one group, and weights that no other reads."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes = [(node, reads(node)) for node in model.graph.node]
+    uses = Counter(name for _, names in nodes for name in names)
+    plain = {node.output[0] for node, _ in nodes if _is_plain(node, weights, uses)}
+    given = {value.name for value in model.graph.output}
+    pairs = [_follow(source, nodes, plain, weights) for source in plain]
+    return {pair.reader: pair for pair in pairs if pair is not None and pair.between.isdisjoint(given)}
+
+
+def _follow(
+    source: str,
+    nodes: Sequence[tuple[onnx.NodeProto, set[str]]],
+    plain: AbstractSet[str],
+    weights: Mapping[str, onnx.TensorProto],
+) -> PrivateChannels | None:
+    """What reads a convolution, if that is one other alone."""
+    between = {source}
+    readers = []
+    for node, names in nodes:
+        if between.isdisjoint(names):
+            continue
+        if node.output[0] in plain:
+            readers.append(node.output[0])
+        elif _is_elementwise(node, names - between, weights):
+            between.update(name for name in node.output if name)
+        else:
+            return None
+    return PrivateChannels(source, readers[0], frozenset(between)) if len(readers) == 1 else None
+
+
+def _is_plain(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto], uses: Mapping[str, int]) -> bool:
+    own = all(name in weights and uses[name] == 1 for name in node.input[1:] if name)
+    group = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+    return node.op_type == "Conv" and own and group == 1
+
+
+def _is_elementwise(
+    node: onnx.NodeProto, others: AbstractSet[str], weights: Mapping[str, onnx.TensorProto]
+) -> bool:
+    """Whether a node treats channels apart and alike: each other input is a single number."""
+    alike = all(name in weights and math.prod(weights[name].dims) == 1 for name in others)
+    return node.op_type in ELEMENTWISE and not node.domain and alike

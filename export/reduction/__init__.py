@@ -1,0 +1,1 @@
+"""A whole reduction: from network to network, and from file to file."""

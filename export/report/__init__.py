@@ -1,0 +1,1 @@
+"""What was found or done, for programs and for people."""

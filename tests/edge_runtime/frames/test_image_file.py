@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_runtime.base.errors import InputError
+from edge_runtime.frames.image_file import is_image_name, read_image
+from tests.attacks.images import UNREADABLE
+
+# An APP1 segment that says "rotated by 90 degrees": TIFF header, one entry, orientation 6.
+EXIF_ROTATED = (
+    b"\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
+    b"\x00\x00\x00\x00"
+)
+
+
+def picture(height: int = 40, width: int = 60) -> np.ndarray:
+    small = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    return np.asarray(cv2.resize(small, (width, height)), np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".ppm", ".tif", ".PNG"])
+def test_lossless_pictures_come_back_as_they_were(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    cv2.imwrite(str(path), picture())
+    np.testing.assert_array_equal(read_image(path), picture())
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (np.full((4, 5), 40_000, np.uint16), 156),
+        (np.full((4, 5), 77, np.uint8), 77),
+        (np.full((4, 5, 4), 99, np.uint8), 99),
+        (np.full((4, 5, 3), 25_700, np.uint16), 100),
+    ],
+    ids=["grey 16 bit", "grey", "transparent", "colour 16 bit"],
+)
+def test_every_kind_becomes_8_bit_colour(stored: np.ndarray, expected: int, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), stored)
+    image = read_image(tmp_path / "a.png")
+    assert (image.shape, image.dtype) == ((4, 5, 3), np.uint8)
+    assert set(image.ravel()) == {expected}
+
+
+def test_exif_orientation_is_respected(tmp_path: Path) -> None:
+    data = cv2.imencode(".jpg", picture(40, 60))[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(data[:2] + EXIF_ROTATED + data[2:])
+    upright = np.rot90(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), -1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), upright)
+
+
+def test_bytes_after_the_end_of_a_jpeg_do_not_matter(tmp_path: Path) -> None:
+    data = cv2.imencode(".jpg", picture())[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(data + b"\xff\xda a film that a telephone appended")
+    assert read_image(tmp_path / "a.jpg").shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize("kept", [3, 20, 300, -3])
+def test_a_jpeg_cut_anywhere_is_refused(kept: int, tmp_path: Path) -> None:
+    data = cv2.imencode(".jpg", picture())[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(data[:kept])
+    with pytest.raises(InputError):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_progressive_jpeg(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.jpg"), picture(), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    assert read_image(tmp_path / "a.jpg").shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize("attack", UNREADABLE[1:], ids=lambda attack: attack.__name__)
+def test_what_cannot_be_read_is_refused_by_name(attack, tmp_path: Path) -> None:  # noqa: ANN001
+    attack(tmp_path / "bad.jpg")
+    with pytest.raises(InputError, match=r"bad\.jpg"):
+        read_image(tmp_path / "bad.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.jpg", True),
+        ("A.JPEG", True),
+        ("a.tiff", True),
+        ("a.txt", False),
+        ("jpg", False),
+        ("._a.jpg", False),
+    ],
+)
+def test_image_names(name: str, expected: bool) -> None:  # noqa: FBT001
+    assert is_image_name(Path(name)) is expected

@@ -1,0 +1,121 @@
+"""Samples: the original's responses beside the reduced network's patches, image by image, and enough."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from edge_runtime.base.errors import InputError, ModelRefusedError
+from export.calibrate.sampler import Sampler, is_held_out
+from export.fit.data import LayerData
+from export.fit.moments import Moments
+from export.layer import Layer
+from export.network.layers import ReducibleNetwork
+from tests.export.small_networks import Array, Geometry, convolution, images_for, outputs
+
+SMALL = Geometry(4, 6, (3, 3), size=(4, 4))  # all its positions are sampled
+LARGE = Geometry(4, 6, (3, 3), size=(30, 30))
+
+
+def recorded(found: ReducibleNetwork, sampler: Sampler, images: list[Array]) -> LayerData:
+    activations = ({"image": image} for image in images)
+    return sampler.record(found.layers, activations, with_patches=True)["scores"]
+
+
+def gathered(found: ReducibleNetwork, sampler: Sampler, images: list[Array]) -> LayerData:
+    activations = ({"image": image} for image in images)
+    return sampler.gather(found.layers, activations, with_pairs=False)["scores"]
+
+
+def assert_same(one: Moments, other: Moments) -> None:
+    assert one.count == other.count
+    for name in ("mean_x", "mean_y", "xx", "yx", "yy"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_responses_are_those_of_the_network(tmp_path: Path) -> None:
+    found = convolution(SMALL)
+    images = images_for(found, 10)
+    data = recorded(found, Sampler(found, 10, 0, tmp_path), images)
+    answers = [output[0].reshape(6, -1).T for output in outputs(found.model, images)]
+    for part, wanted in ((data.fit, False), (data.held_out, True)):
+        y = np.concatenate([a for index, a in enumerate(answers) if is_held_out(index) == wanted])
+        assert part.count == len(y)
+        np.testing.assert_allclose(part.mean_y, y.mean(axis=0), atol=1e-5)
+        np.testing.assert_allclose(part.yy / part.count, np.cov(y.T, bias=True), atol=1e-4)
+
+
+def test_unchanged_network_gives_the_recorded_samples_again(tmp_path: Path) -> None:
+    found = convolution(LARGE)
+    images = images_for(found, 10)
+    sampler = Sampler(found, 10, 0, tmp_path)
+    data, again = recorded(found, sampler, images), gathered(found, sampler, images)
+    assert_same(data.fit, again.fit)
+    assert_same(data.held_out, again.held_out)
+    np.testing.assert_allclose(data.fit.error(data.weights, data.bias), 0, atol=1e-9)
+
+
+def test_changed_input_is_paired_with_the_original_response(tmp_path: Path) -> None:
+    """Doubled patches, the same responses: half the weights answer them."""
+    found = convolution(LARGE)
+    images = images_for(found, 10)
+    sampler = Sampler(found, 10, 0, tmp_path)
+    recorded(found, sampler, images)
+    data = gathered(found, sampler, [2 * image for image in images])
+    assert data.fit.error(data.weights / 2, data.bias) < 1e-9
+    assert data.held_out.error(data.weights / 2, data.bias) < 1e-9
+
+
+def test_seed_chooses_the_positions(tmp_path: Path) -> None:
+    found = convolution(LARGE)
+    images = images_for(found, 10)
+    one, same, other = (recorded(found, Sampler(found, 10, seed, tmp_path), images) for seed in (0, 0, 1))
+    assert_same(one.fit, same.fit)
+    assert not np.array_equal(one.fit.xx, other.fit.xx)
+
+
+def test_responses_that_are_not_finite(tmp_path: Path) -> None:
+    found = convolution(SMALL)
+    images = [image * np.float32(1e30) for image in images_for(found, 10)]
+    found.model.graph.initializer[0].raw_data = np.full((6, 4, 3, 3), 1e30, np.float32).tobytes()
+    with pytest.raises(ModelRefusedError, match="NaN or infinite values at 'scores'"):
+        recorded(found, Sampler(found, 10, 0, tmp_path), images)
+
+
+def test_too_few_images(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="4 calibration images are too few; give at least 6"):
+        Sampler(convolution(SMALL), 4, 0, tmp_path)
+
+
+def layer_of(out_channels: int, in_channels: int, size: int) -> Layer:
+    (layer,) = convolution(SMALL).layers
+    return replace(layer, out_channels=out_channels, in_channels=in_channels, output_size=(size, size))
+
+
+def sampler_of(images: int) -> Sampler:
+    return Sampler(convolution(SMALL), images, 0, Path())
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 2048), st.integers(1, 512), st.integers(1, 20), st.integers(5, 400))
+def test_number_of_images_asked_for_is_enough(
+    out_channels: int, in_channels: int, size: int, images: int
+) -> None:
+    layer = layer_of(out_channels, in_channels, size)
+    needed = sampler_of(images).images_needed(layer)
+    assert needed == 0 or needed > images
+    images = max(images, needed)
+    for more in (0, 1, 2, 7, images):
+        sampler = sampler_of(images + more)
+        assert sampler.images_needed(layer) == 0
+        fitted = sum(not is_held_out(index) for index in range(images + more))
+        assert fitted * sampler.positions(layer) > out_channels
+
+
+@given(st.integers(1, 512), st.integers(1, 40), st.integers(5, 5000))
+def test_positions_are_within_bounds(in_channels: int, size: int, images: int) -> None:
+    layer = layer_of(8, in_channels, size)
+    positions = sampler_of(images).positions(layer)
+    assert min(20, layer.positions) <= positions <= min(512, layer.positions)

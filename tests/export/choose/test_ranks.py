@@ -1,0 +1,176 @@
+"""Choosing candidates: the budget holds wherever it can, and the loss is close to the least there is."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from export.choose.choices import STORAGE_BYTES, Offer
+from export.choose.ranks import RULES, by_energy, by_error
+from export.choose.selection import Chosen
+from export.layer import Layer
+from export.methods.base import Candidate
+from export.network.layers import describe
+from tests.attacks.networks import network
+
+MACS = describe(network(), None, "it").layers[0].macs
+Rule = Callable[[Sequence[Offer], float], Chosen]
+
+
+def layer_named(name: str) -> Layer:
+    return replace(describe(network(), None, "it").layers[0], name=name, output=name)
+
+
+def candidate(macs: int, error: float, method: str = "channel") -> Candidate:
+    return Candidate(method, (1,), macs, 1, error)
+
+
+def offer(name: str, *pairs: tuple[int, float]) -> Offer:
+    """A layer and candidates of these costs and errors."""
+    return Offer(layer_named(name), tuple(candidate(*pair) for pair in pairs))
+
+
+@st.composite
+def offers(draw: st.DrawFn, layers: int = 4, candidates: int = 5) -> list[Offer]:
+    """A few layers, each with candidates of any cost below its own and any error; ties are likely."""
+    costs = st.sampled_from([1, MACS // 7, MACS // 3, MACS // 2, MACS - 1]) | st.integers(1, MACS - 1)
+    errors = st.sampled_from([0.0, 0.1, 0.5]) | st.floats(0, 1.5)
+    pairs = st.lists(st.tuples(costs, errors), max_size=candidates)
+    count = draw(st.integers(1, layers))
+    return [offer(f"layer{i}", *draw(pairs)) for i in range(count)]
+
+
+def cost(found: Sequence[Offer], chosen: Chosen) -> int:
+    return sum(chosen[o.layer.name].macs if o.layer.name in chosen else MACS for o in found)
+
+
+def loss(chosen: Chosen) -> float:
+    return sum(candidate.relative_error for candidate in chosen.values())
+
+
+def cheapest(found: Sequence[Offer]) -> int:
+    return sum(min((c.macs for c in o.candidates), default=MACS) for o in found)
+
+
+def all_choices(found: Sequence[Offer]) -> list[Chosen]:
+    """Every combination there is."""
+    ways = [(None, *o.candidates) for o in found]
+    return [
+        {o.layer.name: c for o, c in zip(found, way, strict=True) if c is not None}
+        for way in itertools.product(*ways)
+    ]
+
+
+def least_loss(found: Sequence[Offer], budget: float) -> float:
+    return min(loss(way) for way in all_choices(found) if cost(found, way) <= budget)
+
+
+@pytest.mark.parametrize("rule", RULES.values())
+@settings(deadline=None, max_examples=150)
+@given(found=offers(), share=st.floats(0, 1.2))
+def test_budget_holds_wherever_it_can(rule: Rule, found: list[Offer], share: float) -> None:
+    budget = share * MACS * len(found)
+    chosen = rule(found, budget)
+    assert cost(found, chosen) <= max(budget, cheapest(found))
+    assert all(c in o.candidates for o in found if (c := chosen.get(o.layer.name)))
+
+
+@pytest.mark.parametrize("rule", RULES.values())
+@settings(deadline=None, max_examples=60)
+@given(found=offers())
+def test_cheapest_where_the_budget_is_out_of_reach(rule: Rule, found: list[Offer]) -> None:
+    assert cost(found, rule(found, 0)) == cheapest(found)
+    assert cost(found, rule(found, -1e9)) == cheapest(found)
+
+
+@pytest.mark.parametrize("rule", RULES.values())
+@settings(deadline=None, max_examples=60)
+@given(found=offers())
+def test_nothing_is_lost_where_nothing_must_be_saved(rule: Rule, found: list[Offer]) -> None:
+    assert loss(rule(found, MACS * len(found))) == 0
+
+
+@settings(deadline=None, max_examples=150)
+@given(offers(), st.floats(0, 1))
+def test_by_error_is_never_worse_than_the_best_by_more_than_one_step(
+    found: list[Offer], share: float
+) -> None:
+    """What a knapsack by prices may leave on the table is one step of one layer."""
+    budget = max(share * MACS * len(found), cheapest(found))
+    largest_step = max(o.choices()[-1].error for o in found)
+    assert loss(by_error(found, budget)) <= least_loss(found, budget) + largest_step + 1e-9
+
+
+def test_by_error_is_close_to_the_best_on_average() -> None:
+    """On ladders as real layers have them: the error falls steadily with the rank."""
+    random = np.random.default_rng(0)
+    found_losses, best_losses = [], []
+    for _ in range(60):
+        found = []
+        for i in range(4):
+            ranks = np.arange(1, 8)
+            errors = np.exp(-ranks * random.uniform(0.2, 1)) * random.uniform(0.5, 1)
+            pairs = [(int(rank * MACS / 9), float(e)) for rank, e in zip(ranks, errors, strict=True)]
+            found.append(offer(f"layer{i}", *pairs))
+        budget = random.uniform(0.2, 0.8) * 4 * MACS
+        found_losses.append(loss(by_error(found, budget)))
+        best_losses.append(least_loss(found, budget))
+    assert sum(found_losses) <= 1.03 * sum(best_losses)
+    assert np.mean(np.isclose(found_losses, best_losses)) > 0.5
+
+
+def test_by_error_spends_what_is_left() -> None:
+    """No price alone finds this: the better candidate of one layer lies off the convex hull."""
+    ladder = ((MACS // 10, 0.9), (MACS // 2, 0.85))
+    chosen = by_error([offer("a", *ladder)], 0.6 * MACS)
+    assert chosen["a"].relative_error == 0.85
+
+
+def test_by_energy_keeps_the_product_of_energies() -> None:
+    """Both save the same; the energy kept is 0.9 or 0.5, so the first goes first."""
+    found = [offer("rich", (MACS // 2, 0.1)), offer("poor", (MACS // 2, 0.5))]
+    assert set(by_energy(found, 1.5 * MACS)) == {"rich"}
+
+
+def test_by_energy_passes_over_a_rank_that_saves_nothing() -> None:
+    found = [offer("a", (MACS - 1, 0.4), (MACS // 10, 0.41)), offer("b", (MACS // 2, 0.39))]
+    assert by_energy(found, 1.2 * MACS)["a"].macs == MACS // 10
+
+
+@settings(deadline=None, max_examples=150)
+@given(offers(layers=1, candidates=8))
+def test_choices_are_a_clean_front(found: list[Offer]) -> None:
+    layer, *choices = found[0].choices()
+    assert (layer.candidate, layer.fixed + layer.variable, layer.error) == (None, MACS, 0)
+    points = [(choice.fixed + choice.variable, choice.error) for choice in choices]
+    assert not any(_no_worse(a, b) for a, b in itertools.permutations(points, 2))
+    for dropped in found[0].candidates:
+        assert any(_no_worse(point, (dropped.macs, dropped.relative_error)) for point in points)
+
+
+def _no_worse(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] <= other[0] and one[1] <= other[1]
+
+
+def test_of_equal_candidates_the_first_stays() -> None:
+    same = [Candidate(method, (1,), MACS // 2, 1, 0.1) for method in ("channel", "spatial", "combined")]
+    choices = Offer(layer_named("a"), tuple(same)).choices()
+    assert [c.candidate.method for c in choices if c.candidate] == ["channel"]
+
+
+def test_a_layer_that_none_follows_is_reduced_last() -> None:
+    inner, last = offer("inner", (MACS // 2, 0.2)), offer("last", (MACS // 2, 0.1))
+    assert set(by_error([inner, last], 1.5 * MACS)) == {"last"}
+    assert set(by_error([inner, replace(last, last=True)], 1.5 * MACS)) == {"inner"}
+
+
+def test_what_is_saved_may_be_storage() -> None:
+    """One candidate saves only multiply-adds, the other only weights."""
+    faster = Candidate("channel", (1,), MACS // 2, 10**6, 0.1)
+    smaller = Candidate("sparse", (1,), MACS, 1, 0.1, sparse_bytes=1)
+    found = [Offer(layer_named("a"), (faster, smaller))]
+    assert by_error(found, MACS / 2)["a"] == faster
+    assert by_error(found, found[0].layer.storage_bytes / 2, STORAGE_BYTES)["a"] == smaller

@@ -1,0 +1,130 @@
+"""What a layer saves in its source by reading less of it is known to the choice."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from export.choose.choices import MULTIPLY_ADDS, Offer
+from export.choose.ranks import RULES, by_error
+from export.choose.selection import Chosen, Selection
+from export.layer import Layer
+from export.methods.channel import Channel
+from export.methods.input_channels import InputChannels
+
+
+def layer(name: str, source: str = "") -> Layer:
+    """A convolution of 16 to 16 channels at 100 positions: 230,400 multiply-adds."""
+    square = {"kernel": (3, 3), "stride": (1, 1), "pads": (1, 1, 1, 1), "dilation": (1, 1), "group": 1}
+    sizes = {"input_size": (10, 10), "output_size": (10, 10), "in_channels": 16, "out_channels": 16}
+    return Layer(name, "Conv", f"before {name}", name, "w", "", source=source, **square, **sizes)  # type: ignore[arg-type]
+
+
+LAYERS = (layer("one"), layer("two", "one"), layer("three", "two"), layer("apart"))
+WHOLE = sum(found.macs for found in LAYERS)
+
+
+def offers(errors: np.ndarray, ranks: range = range(1, 15)) -> list[Offer]:
+    """Every layer may be factored; the second and third may be narrowed too; errors fall with cost."""
+    found = []
+    for row, each in enumerate(LAYERS):
+        candidates = [Channel().candidate(each, (rank,), errors[row, 0] * (15 - rank)) for rank in ranks]
+        if each.source:
+            candidates += [
+                InputChannels().candidate(each, (rank,), errors[row, 1] * (16 - rank)) for rank in ranks
+            ]
+        found.append(Offer(each, tuple(candidates)))
+    return found
+
+
+def true_cost(chosen: Chosen) -> float:
+    """Of the network that results: one convolution of so many channels, or two factors."""
+    widths = {each.name: 16 for each in LAYERS}
+    for each in LAYERS:
+        candidate = chosen.get(each.name)
+        if candidate is not None and candidate.method == "input-channels":
+            widths[each.source] = candidate.ranks[0]
+    total = 0
+    for each in LAYERS:
+        candidate = chosen.get(each.name)
+        if candidate is not None and candidate.method == "channel":
+            total += 100 * candidate.ranks[0] * (144 + widths[each.name])
+        else:
+            narrowed = candidate is not None and candidate.method == "input-channels"
+            total += 100 * 9 * (widths[each.source] if narrowed else 16) * widths[each.name]
+    return total
+
+
+def loss(chosen: Chosen) -> float:
+    return sum(candidate.relative_error for candidate in chosen.values())
+
+
+def random_errors(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0.001, 0.06, (len(LAYERS), 2))
+
+
+def all_choices(found: list[Offer]) -> list[Chosen]:
+    ways = itertools.product(*((None, *offer.candidates) for offer in found))
+    return [{o.layer.name: c for o, c in zip(found, way, strict=True) if c is not None} for way in ways]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 999), share=st.floats(0.2, 0.9))
+def test_budget_holds_for_the_network_that_results(rule: str, seed: int, share: float) -> None:
+    chosen = RULES[rule](offers(random_errors(seed)), share * WHOLE, MULTIPLY_ADDS)
+    assert true_cost(chosen) <= share * WHOLE
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 999), price=st.floats(0, 20))
+def test_settled_for_a_price_is_the_best_of_all(seed: int, price: float) -> None:
+    found = offers(random_errors(seed), range(1, 16, 4))
+    selection = Selection(found, MULTIPLY_ADDS)
+    selection.settle(price)
+    paid = [loss(way) + price * true_cost(way) / 1e6 for way in all_choices(found)]
+    chosen = selection.chosen()
+    assert loss(chosen) + price * true_cost(chosen) / 1e6 == pytest.approx(min(paid))
+    assert selection.cost() == pytest.approx(true_cost(chosen))
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 999), rows=st.lists(st.integers(0, 3), min_size=1, max_size=6), data=st.data())
+def test_costs_foretell_what_a_change_makes_of_the_whole(
+    seed: int, rows: list[int], data: st.DataObject
+) -> None:
+    selection = Selection(offers(random_errors(seed)), MULTIPLY_ADDS)
+    for row in rows:
+        costs, before = selection.costs(row), selection.cost()
+        index = data.draw(st.integers(0, len(costs) - 1))
+        foretold = before + costs[index] - costs[selection.at[row]]
+        selection.at[row] = index
+        assert selection.cost() == pytest.approx(foretold) == pytest.approx(true_cost(selection.chosen()))
+
+
+def test_close_to_the_least_error_of_all() -> None:
+    found_losses, best_losses = [], []
+    for seed in range(6):
+        found = offers(random_errors(seed), range(1, 16, 4))
+        ways = [(loss(way), true_cost(way)) for way in all_choices(found)]
+        for share in (0.3, 0.6):
+            found_losses.append(loss(by_error(found, share * WHOLE)))
+            best_losses.append(min(error for error, cost in ways if cost <= share * WHOLE))
+    assert sum(best_losses) <= sum(found_losses) <= 1.1 * sum(best_losses)
+
+
+def test_what_narrowing_saves_before_is_spent() -> None:
+    """The second layer loses nothing by reading less, and pays for the first and the third."""
+    errors = np.array([[0.05, 1.0], [0.05, 1e-9], [0.05, 1.0], [0.05, 1.0]])
+    chosen = by_error(offers(errors), 0.6 * WHOLE)
+    assert set(chosen) == {"two"}
+    assert chosen["two"].method == "input-channels"
+
+
+def test_a_narrowed_source_of_factors_saves_in_its_last_one() -> None:
+    one = Channel().candidate(LAYERS[0], (4,), 0.1)
+    two = InputChannels().candidate(LAYERS[1], (8,), 0.1)
+    selection = Selection([Offer(LAYERS[0], (one,)), Offer(LAYERS[1], (two,))], MULTIPLY_ADDS)
+    selection.at = [1, 1]
+    assert selection.cost() == one.macs - 100 * 4 * 8 + LAYERS[1].macs / 2
