@@ -12,7 +12,7 @@ from edge_runtime.base.program import run_program
 from edge_runtime.settings.command_line import CommandParser
 from export.commands import card, evaluate, inspect, reduce
 
-EXTRAS = {"onnx": "export", "rich": "export"}
+EXTRAS = {"onnx": "export", "rich": "export", "threadpoolctl": "export"}
 RELIEF = "use fewer images or a smaller input"
 
 
@@ -26,7 +26,6 @@ def main(argv: list[str] | None = None) -> int:
         The exit code: see ``errors``; 130 after Ctrl-C, 141 when the reader of our output went away.
     """
     _limit_memory()
-    _compute_on_one_thread()
     return run_program(_parser(), argv, extras=EXTRAS, relief=RELIEF)
 
 
@@ -40,16 +39,6 @@ def _parser() -> CommandParser:
     for command in (inspect, reduce, evaluate, card):
         command.add(commands)
     return parser
-
-
-def _compute_on_one_thread() -> None:
-    """Have linear algebra use one thread; read when numpy loads.
-
-    The sums then do not depend on the number of processors, so the same seed gives the same bytes on every
-    machine of a kind; and where other programs run, threads that wait for each other make linear algebra
-    several times slower, not faster.
-    """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _limit_memory() -> None:

@@ -1,11 +1,75 @@
 """The ground everything stands on: a layer of a network, and the convolutions that may stand for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-BYTES_OF_A_WEIGHT = 4
+BYTES_OF = {"float32": 4}  # of a weight, by the precision it is stored in
+
+
+@dataclass(frozen=True)
+class ConvolutionShape:
+    """All that decides what one convolution costs: multiply-adds, weights, bytes follow from it.
+
+    Fully connected layers are 1x1 convolutions of as many positions as their input has rows.
+
+    Attributes:
+        out_channels: Filters.
+        in_channels: Channels of the whole input, not of one group.
+        kernel: Height and width.
+        output_size: Height and width of what it writes.
+        bias: Whether it has one.
+        stride: Vertical and horizontal.
+        dilation: Vertical and horizontal.
+        group: Number of groups.
+        connections: Weights that are not zero, where many are and only those are stored; None where all are
+            stored. A dense kernel multiplies by zeros too, so multiply-adds do not depend on it.
+        precision: What its weights are stored as: a key of ``BYTES_OF``.
+    """
+
+    out_channels: int
+    in_channels: int
+    kernel: tuple[int, int]
+    output_size: tuple[int, int]
+    bias: bool
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    group: int = 1
+    connections: int | None = None
+    precision: str = "float32"
+
+    @property
+    def weights(self) -> int:
+        """Weights, zeros included, without the biases."""
+        return self.out_channels * (self.in_channels // self.group) * self.kernel[0] * self.kernel[1]
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.weights + (self.out_channels if self.bias else 0)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for one image."""
+        return self.output_size[0] * self.output_size[1] * self.weights
+
+    @property
+    def stored_bytes(self) -> int:
+        """Least size on disk: where zeros are left out, a bit for each weight says which they are."""
+        size = BYTES_OF[self.precision]
+        if self.connections is None:
+            return size * self.parameters
+        return -(-self.weights // 8) + size * (self.connections + self.parameters - self.weights)
+
+    def with_outputs(self, count: int) -> Self:
+        """The same with ``count`` filters: the others are left out, for no reader needs them.
+
+        Of connections stored sparsely as many are taken to go in proportion; which ones is not known.
+        """
+        left = None if self.connections is None else self.connections * count // self.out_channels
+        return replace(self, out_channels=count, connections=left)
 
 
 @dataclass(frozen=True)
@@ -70,19 +134,65 @@ class Layer:
         return self.output_size[0] * self.output_size[1]
 
     @property
+    def shape(self) -> ConvolutionShape:
+        """What decides its cost."""
+        return ConvolutionShape(
+            out_channels=self.out_channels,
+            in_channels=self.in_channels,
+            kernel=self.kernel,
+            output_size=self.output_size,
+            bias=bool(self.bias),
+            stride=self.stride,
+            dilation=self.dilation,
+            group=self.group,
+        )
+
+    @property
     def macs(self) -> int:
         """Multiply-adds for one image."""
-        return self.positions * self.out_channels * self.patch_length
+        return self.shape.macs
 
     @property
     def parameters(self) -> int:
         """Number of weights and biases."""
-        return self.out_channels * self.patch_length + (self.out_channels if self.bias else 0)
+        return self.shape.parameters
 
-    @property
-    def storage_bytes(self) -> int:
-        """Size of those on disk."""
-        return BYTES_OF_A_WEIGHT * self.parameters
+    def factor(
+        self,
+        out_channels: int,
+        in_channels: int,
+        *,
+        bias: bool = False,
+        vertical: bool = False,
+        horizontal: bool = False,
+        output_size: tuple[int, int] | None = None,
+        group: int = 1,
+    ) -> ConvolutionShape:
+        """The shape of a convolution that takes over a part of this one's work.
+
+        Args:
+            out_channels: Its filters.
+            in_channels: Channels of its whole input.
+            bias: Whether it has one.
+            vertical: Whether it does the vertical part: the kernel's height, its stride and dilation.
+            horizontal: Whether it does the horizontal part.
+            output_size: Height and width of what it writes; this layer's if None.
+            group: Number of groups.
+        """
+        kernel, stride, dilation = (
+            (own[0] if vertical else 1, own[1] if horizontal else 1)
+            for own in (self.kernel, self.stride, self.dilation)
+        )
+        return ConvolutionShape(
+            out_channels,
+            in_channels,
+            kernel,
+            output_size or self.output_size,
+            bias,
+            stride,
+            dilation,
+            group,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,59 +1,54 @@
 """What there is to fit one layer on, collected image by image, for each group of the layer by itself."""
 
-from collections.abc import Iterator
-
 import numpy as np
-from numpy.typing import NDArray
 
+from export.calibrate.patches import Samples
+from export.calibrate.weighted_layer import WeightedLayer
 from export.fit.data import LayerData, Pairs
-from export.fit.moments import Accumulator, Matrix, Vector
+from export.fit.moments import Accumulator
 from export.fit.nonlinearity import Nonlinearity
 from export.layer import Layer
-from export.methods.grouped import part_of
-
-Samples = NDArray[np.float32]
 
 MAX_DENSE_INPUTS = 4096  # moments of 128 MiB
 
 
 class LayerMoments:
-    """Collects the moments of a layer's patches and wanted responses, in two parts."""
+    """Collects the moments of a layer's patches and wanted responses.
 
-    def __init__(self, layer: Layer, weights: Matrix, bias: Vector, *, with_patches: bool) -> None:
+    Attributes:
+        halves: Of the samples to fit on, and of those held out.
+        parts: The same for each group of a grouped convolution; empty for other layers.
+    """
+
+    def __init__(self, layer: WeightedLayer, *, with_patches: bool) -> None:
         """Prepare to collect.
 
         Args:
-            layer: The layer.
-            weights: (d, c·kh·kw), ``W``.
-            bias: (d,), ``b``.
+            layer: The layer with its weights.
             with_patches: Collect the moments of the patches too, not only those of the responses.
         """
-        self._layer = layer
-        self._weights = weights
-        self._bias = bias
-        self._single = weights.astype(np.float32), bias.astype(np.float32)
+        self._own = layer
         self._with_patches = with_patches
-        self._halves = Accumulator(), Accumulator()
-        self._parts = tuple(_parts(layer, weights, bias, with_patches=with_patches))
-
-    def respond(self, patches: Samples) -> Samples:
-        """What the layer answers to patches (n, group·c·kh·kw): (n, d); infinite where float32 ends."""
-        if self._parts:
-            pieces = zip(self._parts, self._split(patches), strict=True)
-            return np.hstack([part.respond(piece) for part, piece in pieces])
-        weights, bias = self._single
-        with np.errstate(over="ignore", invalid="ignore"):
-            return patches @ weights.T + bias
+        self.halves = Accumulator(), Accumulator()
+        self.parts = tuple(LayerMoments(part, with_patches=with_patches) for part in layer.parts)
 
     def add(self, patches: Samples, wanted: Samples, *, held_out: bool) -> None:
         """Add the samples of an image: patches (n, group·c·kh·kw) and responses (n, d)."""
-        for part, x, y in zip(self._parts, self._split(patches), self._split(wanted), strict=True):
+        pieces = zip(self.parts, self._own.split(patches), self._own.split(wanted), strict=True)
+        for part, x, y in pieces:
             part.add(x, y, held_out=held_out)
-        if self._parts or not self._with_patches:
+        if self.parts or not self._with_patches:
             patches = patches[:, :0]
-        elif is_condensed(self._layer):
-            patches = self.respond(patches)
-        self._halves[held_out].add(patches, wanted)
+        elif is_condensed(self._own.layer):
+            patches = self._own.respond(patches)
+        self.halves[held_out].add(patches, wanted)
+
+    def merge(self, later: "LayerMoments") -> None:
+        """Add what was collected of the same layer in the images that come after these."""
+        for own, other in zip(self.halves, later.halves, strict=True):
+            own.merge(other)
+        for part, other_part in zip(self.parts, later.parts, strict=True):
+            part.merge(other_part)
 
     def data(self, nonlinearity: Nonlinearity | None = None, pairs: Pairs | None = None) -> LayerData:
         """What was collected.
@@ -62,25 +57,22 @@ class LayerMoments:
             nonlinearity: The activation that follows; None for the identity.
             pairs: Some of the samples themselves.
         """
-        fit, held_out = (half.moments() for half in self._halves)
+        fit, held_out = (half.moments() for half in self.halves)
         parts = tuple(
             part.data(nonlinearity, piece)
-            for part, piece in zip(self._parts, _split_pairs(pairs, len(self._parts)), strict=True)
+            for part, piece in zip(self.parts, _split_pairs(pairs, len(self.parts)), strict=True)
         )
         return LayerData(
-            self._layer,
-            self._weights,
-            self._bias,
+            self._own.layer,
+            self._own.weights,
+            self._own.bias,
             fit,
             held_out,
             pairs,
             nonlinearity,
-            condensed=is_condensed(self._layer),
+            condensed=is_condensed(self._own.layer),
             parts=parts,
         )
-
-    def _split(self, samples: Samples) -> list[Samples]:
-        return np.split(samples, len(self._parts), axis=1) if self._parts else []
 
 
 def is_condensed(layer: Layer) -> bool:
@@ -92,15 +84,6 @@ def moments_bytes(layer: Layer, *, with_patches: bool) -> int:
     """Memory that the moments of a layer take."""
     inputs = layer.out_channels if is_condensed(layer) else layer.patch_length
     return 2 * 8 * (layer.out_channels**2 + (layer.group * inputs**2 if with_patches else 0))
-
-
-def _parts(layer: Layer, weights: Matrix, bias: Vector, *, with_patches: bool) -> Iterator[LayerMoments]:
-    """One for each group of a grouped convolution, which is a convolution of its own."""
-    if layer.group == 1:
-        return
-    pieces = (np.split(array, layer.group) for array in (weights, bias))
-    for own_weights, own_bias in zip(*pieces, strict=True):
-        yield LayerMoments(part_of(layer), own_weights, own_bias, with_patches=with_patches)
 
 
 def _split_pairs(pairs: Pairs | None, count: int) -> list[Pairs | None]:

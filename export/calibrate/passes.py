@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from export.calibrate.inputs import KeptInputs
 from export.calibrate.sampler import Sampler
-from export.calibrate.stream import Activations, ActivationStream, KeptTensors
+from export.calibrate.stream import Activations, ActivationStream
 from export.fit.data import LayerData
 from export.layer import Layer
 from export.network.layers import ReducibleNetwork
@@ -12,23 +13,36 @@ from export.progress import Progress
 
 
 class Passes:
-    """One pass over the original network, then one over the network as it is reduced.
-
-    Attributes:
-        threads: Threads for onnxruntime.
-    """
+    """One pass over the original network, then one for each choice over the network as it is reduced."""
 
     def __init__(
-        self, inputs: KeptTensors, sampler: Sampler, folder: Path, threads: int, progress: Progress
+        self,
+        network: ReducibleNetwork,
+        inputs: KeptInputs,
+        sampler: Sampler,
+        folder: Path,
+        *,
+        threads: int,
+        progress: Progress,
     ) -> None:
-        self.threads = threads
+        """Prepare for the pass over the original network.
+
+        Args:
+            network: The original network.
+            inputs: The images to fit on.
+            sampler: Samples them.
+            folder: For what is kept on the way.
+            threads: Threads for onnxruntime.
+            progress: Told after each image of each stretch.
+        """
         self._inputs = inputs
         self._sampler = sampler
         self._folder = folder
+        self._threads = threads
         self._progress = progress
         self._finished_macs = 0
-        self._original = ActivationStream(inputs, folder / "original", threads)
-        self._reduced = ActivationStream(inputs, folder / "reduced", threads)
+        self._original = self._stream("original", network.reducible)
+        self._reduced = self._stream("reduced", ())
 
     @property
     def image_macs(self) -> int:
@@ -36,42 +50,36 @@ class Passes:
         return self._finished_macs + self._original.image_macs + self._reduced.image_macs
 
     def record(
-        self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool, last: bool = False
+        self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool
     ) -> dict[str, LayerData]:
         """A stretch of the pass over the original network: see ``Sampler.record``."""
-        activations = self._advance(self._original, network, layers, "collecting responses", last=last)
+        activations = self._advance(self._original, network, layers, "collecting responses")
         return self._sampler.record(layers, activations, with_patches=with_patches)
 
-    def gather(
-        self,
-        network: ReducibleNetwork,
-        layers: Sequence[Layer],
-        task: str,
-        *,
-        with_pairs: bool,
-        last: bool = False,
-    ) -> dict[str, LayerData]:
-        """A stretch of the pass over the network as it is reduced: see ``Sampler.gather``."""
+    def start_again(self, layers: Sequence[Layer]) -> None:
+        """Begin a pass over the reduced network, in which these layers of the original are to be fitted."""
         self._original.close()
-        activations = self._advance(self._reduced, network, layers, task, last=last)
-        return self._sampler.gather(layers, activations, with_pairs=with_pairs)
-
-    def start_again(self) -> None:
-        """Begin the pass over the reduced network anew: another choice is to be fitted."""
         self._finished_macs += self._reduced.image_macs
         self._reduced.close()
-        self._reduced = ActivationStream(self._inputs, self._folder / "reduced", self.threads)
+        self._reduced = self._stream("reduced", layers)
+
+    def gather(
+        self, network: ReducibleNetwork, layers: Sequence[Layer], task: str, *, with_pairs: bool
+    ) -> dict[str, LayerData]:
+        """A stretch of the pass over the network as it is reduced: see ``Sampler.gather``."""
+        activations = self._advance(self._reduced, network, layers, task)
+        return self._sampler.gather(layers, activations, with_pairs=with_pairs)
+
+    def _stream(self, name: str, layers: Sequence[Layer]) -> ActivationStream:
+        goals = self._tensors(layers)
+        return ActivationStream(self._inputs, self._folder / name, goals=goals, threads=self._threads)
 
     def _advance(
-        self,
-        stream: ActivationStream,
-        network: ReducibleNetwork,
-        layers: Sequence[Layer],
-        task: str,
-        *,
-        last: bool,
+        self, stream: ActivationStream, network: ReducibleNetwork, layers: Sequence[Layer], task: str
     ) -> Iterator[Activations]:
-        wanted = sorted({name for layer in layers for name in self._sampler.tensors(layer)})
-        for done, activations in enumerate(stream.advance(network, wanted, last=last), start=1):
-            self._progress(task, done, self._inputs.count)
+        for done, activations in enumerate(stream.advance(network, self._tensors(layers)), start=1):
+            self._progress(task, done, len(self._inputs))
             yield activations
+
+    def _tensors(self, layers: Sequence[Layer]) -> list[str]:
+        return sorted({name for layer in layers for name in self._sampler.plan.tensors(layer)})

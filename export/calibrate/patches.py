@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from export.layer import Layer
 
 Positions = NDArray[np.intp]
+Samples = NDArray[np.float32]
 
 
 def sample_positions(layer: Layer, count: int, seed: int, layer_index: int, image_index: int) -> Positions:

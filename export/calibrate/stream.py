@@ -8,7 +8,7 @@ two stretches where they fit a budget, and the next stretch starts there: each p
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,12 +17,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.model.engines.onnxruntime import open_bytes
+from export.calibrate.inputs import Activation, KeptInputs
 from export.network.layers import ReducibleNetwork
 from export.network.topology import fragment, frontier
 
-Activation = NDArray[np.float32]
 Activations = dict[str, Activation]
 
 DISK_BUDGET_BYTES = 1 << 30
@@ -50,22 +50,6 @@ class KeptTensors:
                 yield {name: _read(file, self.shapes[name]) for name, file in opened.items()}
 
 
-def keep_inputs(tensors: Iterable[Activation], name: str, folder: Path) -> KeptTensors:
-    """Write the network's inputs, all of one shape, to disk.
-
-    Raises:
-        InputError: There are none.
-    """
-    path, count, shape = folder / "inputs.f32", 0, None
-    with path.open("wb") as file:
-        for tensor in tensors:
-            tensor.tofile(file)
-            count, shape = count + 1, tensor.shape
-    if shape is None:
-        raise InputError("there are no calibration images")
-    return KeptTensors({name: path}, {name: shape}, count)
-
-
 class ActivationStream:
     """Takes all images through a network from its input towards its end.
 
@@ -74,18 +58,26 @@ class ActivationStream:
     """
 
     def __init__(
-        self, inputs: KeptTensors, folder: Path, threads: int, budget_bytes: int = DISK_BUDGET_BYTES
+        self,
+        inputs: KeptInputs,
+        folder: Path,
+        *,
+        goals: Collection[str],
+        threads: int,
+        budget_bytes: int = DISK_BUDGET_BYTES,
     ) -> None:
         """Prepare to stream.
 
         Args:
             inputs: The network's inputs.
             folder: A folder for the tensors kept on the way; made if missing.
+            goals: All tensors that will be wanted: nothing is kept that none of those needs.
             threads: Threads for onnxruntime.
             budget_bytes: Disk space that tensors kept between two stretches may take.
         """
         self._inputs = inputs
-        self._kept = inputs
+        self._goals = frozenset(goals)
+        self._kept: KeptTensors | None = None  # until the first stretch, the inputs
         self._reached: set[str] = set()
         self._folder = folder
         folder.mkdir(exist_ok=True)
@@ -94,26 +86,24 @@ class ActivationStream:
         self._stretch = 0
         self.image_macs = 0
 
-    def advance(
-        self, network: ReducibleNetwork, wanted: Sequence[str], *, last: bool = False
-    ) -> Iterator[Activations]:
+    def advance(self, network: ReducibleNetwork, wanted: Sequence[str]) -> Iterator[Activations]:
         """Run all images up to the tensors ``wanted`` and yield those, image by image.
 
-        Between calls the network may change anywhere after the tensors wanted last, not before them. After
-        the last stretch nothing needs to be kept.
+        Between calls the network may change anywhere after the tensors wanted last, not before them.
 
         Raises:
             ModelRefusedError: The network cannot be run, or produces NaN or infinite values.
         """
-        kept = KeptTensors({}, {}, self._inputs.count) if last else self._worth_keeping(network, wanted)
-        sources = list(self._kept.files)
+        kept = self._worth_keeping(network, wanted)
+        start = self._kept or self._start(network)
+        sources = list(start.files)
         targets = sorted({*wanted, *kept.files} - set(sources))
         part = fragment(network.model, sources, targets)
         self.image_macs += fragment_macs(part, network.shapes)
         run = _runner(part, targets, self._threads)
         with contextlib.ExitStack() as stack:
             writers = {name: stack.enter_context(path.open("wb")) for name, path in kept.files.items()}
-            for feeds in self._kept.read():
+            for feeds in start.read():
                 values = feeds | run(feeds)
                 for name, file in writers.items():
                     values[name].tofile(file)
@@ -125,28 +115,34 @@ class ActivationStream:
     def close(self) -> None:
         """Delete the tensors kept on the way; the inputs stay."""
         self._delete_kept()
-        self._kept = self._inputs
+        self._kept = None
         self._reached = set()
 
     def _delete_kept(self) -> None:
-        if self._kept is not self._inputs:
-            for path in self._kept.files.values():
-                path.unlink(missing_ok=True)
+        for path in self._kept.files.values() if self._kept else ():
+            path.unlink(missing_ok=True)
+
+    def _start(self, network: ReducibleNetwork) -> KeptTensors:
+        name = network.input_name
+        return KeptTensors({name: self._inputs.path}, {name: self._inputs.shape}, len(self._inputs))
 
     def _worth_keeping(self, network: ReducibleNetwork, wanted: Sequence[str]) -> KeptTensors:
-        """The cut behind all that was wanted so far, or nothing where that is not of float32 or too large.
+        """The cut between all that was wanted so far and the goals left; nothing where it is too large.
+
+        Nothing either where a tensor of it is not of float32.
 
         Behind ``wanted`` alone it might need tensors from before the last cut, for branches left behind.
         """
         self._reached.update(wanted)
-        cut = frontier(network.model, self._reached, network.input_name)
+        left = self._goals - self._reached
+        cut = frontier(network.model, self._reached, network.input_name, left)
         shapes = {name: network.shapes.get(name, ()) for name in cut}
-        size = sum(4 * math.prod(shape) for shape in shapes.values()) * self._inputs.count
+        size = sum(4 * math.prod(shape) for shape in shapes.values()) * len(self._inputs)
         if not network.float_tensors.issuperset(cut) or size > self._budget_bytes:
-            return KeptTensors({}, {}, self._inputs.count)
+            return KeptTensors({}, {}, len(self._inputs))
         self._stretch += 1
         files = {name: self._folder / f"{self._stretch}-{index}.f32" for index, name in enumerate(cut)}
-        return KeptTensors(files, shapes, self._inputs.count)
+        return KeptTensors(files, shapes, len(self._inputs))
 
 
 def _runner(

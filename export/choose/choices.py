@@ -1,93 +1,87 @@
-"""What a layer may become, and what each possibility costs."""
+"""The possibilities of one layer, with what each costs for every share of its outputs that may be read."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
-from export.layer import Layer
+from export.choose.cost import Cost
+from export.choose.offers import Offer
+from export.fit.moments import Matrix, Vector
+from export.layer import ConvolutionShape
 from export.methods.base import Candidate
-from export.methods.input_channels import InputChannels
 
-LAST_WEIGHT = 20.0
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What is to become less.
-
-    Attributes:
-        of: The cost of a layer, or of a candidate all of whose outputs are read.
-        of_last: What of a candidate's cost is in proportion to how many of its outputs are read.
-    """
-
-    of: Callable[[Layer | Candidate], float]
-    of_last: Callable[[Candidate], float]
-
-
-MULTIPLY_ADDS = Cost(attrgetter("macs"), attrgetter("last_macs"))
-STORAGE_BYTES = Cost(attrgetter("storage_bytes"), attrgetter("last_storage_bytes"))
-COSTS = {"macs": MULTIPLY_ADDS, "storage": STORAGE_BYTES}
+LAST_WEIGHT = 20.0  # nothing behind the last layers repairs their errors
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One possibility for a layer.
+class Choices:
+    """What one layer may become; the first choice is the layer as it is.
+
+    Costs need not be in proportion to the outputs that are read: a table tells them for each number that the
+    layer's reader, where it has a single one, may read.
 
     Attributes:
-        candidate: The replacement; None for the layer as it is.
-        fixed: What it costs at least.
-        variable: What it costs on top where all of its outputs are read.
-        reads: Share of its input channels that it reads: the source costs so much of its ``variable``.
-        error: Relative, and weighed.
+        candidates: The replacements; None for the layer as it is.
+        outputs: (s,) numbers of outputs that may be read, rising; the last is all of them.
+        costs: (n, s) of each choice, by the outputs that are read.
+        inputs: (n,) how many input channels each choice reads.
+        errors: (n,) relative, weighed.
     """
 
-    candidate: Candidate | None
-    fixed: float
-    variable: float
-    reads: float
-    error: float
+    candidates: tuple[Candidate | None, ...]
+    outputs: NDArray[np.intp]
+    costs: Matrix
+    inputs: NDArray[np.intp]
+    errors: Vector
 
 
-@dataclass(frozen=True)
-class Offer:
-    """What one layer may become.
+def choices_of(offer: Offer, outputs: Sequence[int], cost: Cost) -> Choices:
+    """The layer as it is, and the cheaper candidates that no other equals or beats in everything.
 
-    Attributes:
-        layer: The layer.
-        candidates: Its replacements; the choice None stands for the layer as it is.
-        last: Whether no other layer follows, to make up for its errors.
+    Of equal ones the first stays.
+
+    Args:
+        offer: What the layer may become.
+        outputs: Numbers of outputs that may be read.
+        cost: What is to become less.
     """
-
-    layer: Layer
-    candidates: tuple[Candidate, ...]
-    last: bool = False
-
-    def choices(self, cost: Cost = MULTIPLY_ADDS) -> list[Choice]:
-        """The layer as it is, and the cheaper candidates that no other equals or beats in everything.
-
-        Of equal ones the first stays.
-        """
-        whole = float(cost.of(self.layer))
-        found = [self._choice(each, cost) for each in self.candidates if cost.of(each) < whole]
-        return [Choice(None, 0.0, whole, 1.0, 0.0), *_front(found)]
-
-    def _choice(self, candidate: Candidate, cost: Cost) -> Choice:
-        variable = float(cost.of_last(candidate))
-        narrows = self.layer.source and candidate.method == InputChannels.name
-        reads = candidate.ranks[0] / self.layer.in_channels if narrows else 1.0
-        error = candidate.relative_error * (LAST_WEIGHT if self.last else 1.0)
-        return Choice(candidate, float(cost.of(candidate)) - variable, variable, reads, error)
+    read = sorted({*outputs, offer.layer.out_channels})
+    whole = _costs((offer.layer.shape,), read, cost)
+    cheaper = [
+        (candidate, costs)
+        for candidate in offer.candidates
+        if (costs := _costs(candidate.convolutions, read, cost))[-1] < whole[-1]
+    ]
+    candidates = [candidate for candidate, _ in cheaper]
+    table = np.array([whole, *(costs for _, costs in cheaper)])
+    inputs = np.array([offer.layer.in_channels, *(inputs_read(offer, each) for each in candidates)])
+    weight = LAST_WEIGHT if offer.last else 1.0
+    errors = np.array([0.0, *(weight * each.relative_error for each in candidates)])
+    rows = [0, *(1 + _front(np.column_stack([table, inputs, errors])[1:]))]
+    kept = (None, *(candidates[row - 1] for row in rows[1:]))
+    return Choices(kept, np.array(read), table[rows], inputs[rows], errors[rows])
 
 
-def _front(choices: list[Choice]) -> list[Choice]:
-    """Those that no other equals or beats in all of: cost with no and with all outputs read, reads, error."""
-    table = np.array([(c.fixed, c.fixed + c.variable, c.reads, c.error) for c in choices]).reshape(-1, 4)
+def inputs_read(offer: Offer, candidate: Candidate) -> int:
+    """Input channels that a candidate reads: fewer than all only where a source can be narrowed by it."""
+    whole = offer.layer.in_channels
+    return candidate.inputs_read if offer.layer.source and candidate.inputs_read is not None else whole
+
+
+def _costs(convolutions: Sequence[ConvolutionShape], outputs: Sequence[int], cost: Cost) -> Vector:
+    """Of convolutions one after another, for each number of outputs of the last that may be read."""
+    *before, last = convolutions
+    return np.array([cost((*before, last.with_outputs(count))) for count in outputs], np.float64)
+
+
+def _front(table: Matrix) -> NDArray[np.intp]:
+    """The rows that no other equals or beats in every column; of equal ones the first."""
     front = []
-    for row, choice in enumerate(choices):
+    for row in range(len(table)):
         as_good = np.all(table <= table[row], axis=1)
         better = as_good & np.any(table < table[row], axis=1)
         if not better.any() and not as_good[:row].any():
-            front.append(choice)
-    return front
+            front.append(row)
+    return np.array(front, np.intp)

@@ -1,10 +1,10 @@
 """What each layer may become: candidates from one pass over the original network."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from export.calibrate.layer_moments import moments_bytes
 from export.calibrate.passes import Passes
-from export.choose.choices import Offer
 from export.layer import Layer
 from export.methods.base import Candidate, Method
 from export.network.layers import ReducibleNetwork
@@ -13,19 +13,34 @@ from export.network.topology import followed_by
 MOMENTS_BUDGET_BYTES = 1 << 30
 
 
+@dataclass(frozen=True)
+class Offer:
+    """What one layer may become.
+
+    Attributes:
+        layer: The layer.
+        candidates: Its replacements; it may also stay as it is.
+        last: Whether no other layer follows, to make up for its errors.
+    """
+
+    layer: Layer
+    candidates: tuple[Candidate, ...]
+    last: bool = False
+
+
 def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes: Passes) -> list[Offer]:
     """The candidates of every layer in order, with the error each would make in the original network."""
     with_patches = any(method.needs_patches for method in methods)
-    found: dict[str, tuple[Candidate, ...]] = {}
+    candidates: dict[str, tuple[Candidate, ...]] = {}
     followed = followed_by(network.model, {layer.output for layer in network.layers})
     for group in _groups(network.reducible, with_patches=with_patches):
-        last = group[-1] is network.reducible[-1]
-        collected = passes.record(network, group, with_patches=with_patches, last=last)
+        collected = passes.record(network, group, with_patches=with_patches)
         for layer in group:
             data = collected.pop(layer.output)
-            found[layer.name] = tuple(c for method in methods for c in method.candidates(data))
+            candidates[layer.output] = tuple(c for method in methods for c in method.candidates(data))
     return [
-        Offer(layer, found.get(layer.name, ()), last=layer.output not in followed) for layer in network.layers
+        Offer(layer, candidates.get(layer.output, ()), last=layer.output not in followed)
+        for layer in network.layers
     ]
 
 

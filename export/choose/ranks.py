@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from export.choose.choices import MULTIPLY_ADDS, Cost, Offer
-from export.choose.selection import Chosen, Selection
+from export.choose.cost import Cost, multiply_adds
+from export.choose.offers import Offer
+from export.choose.selection import Decision, Selection
 
 BISECTIONS = 60
 LARGEST_PRICE = 1e30
 
 
-def by_energy(offers: Sequence[Offer], budget: float, cost: Cost = MULTIPLY_ADDS) -> Chosen:
+def by_energy(offers: Sequence[Offer], budget: float, cost: Cost = multiply_adds) -> Decision:
     """Candidates whose cost together is at most ``budget``, by least relative energy loss.
 
     A step may pass over several ranks: the first rank below the layer itself often saves next to nothing, and
@@ -32,10 +33,10 @@ def by_energy(offers: Sequence[Offer], budget: float, cost: Cost = MULTIPLY_ADDS
             break
         _, row, index = min(steps)
         selection.at[row] = index
-    return selection.chosen()
+    return selection.decision()
 
 
-def by_error(offers: Sequence[Offer], budget: float, cost: Cost = MULTIPLY_ADDS) -> Chosen:
+def by_error(offers: Sequence[Offer], budget: float, cost: Cost = multiply_adds) -> Decision:
     """Candidates whose cost together is at most ``budget`` with the least summed error; else the cheapest."""
     selection = Selection(offers, cost)
 
@@ -51,10 +52,10 @@ def by_error(offers: Sequence[Offer], budget: float, cost: Cost = MULTIPLY_ADDS)
         low, high = (middle, high) if cost_at(middle) > budget else (low, middle)
     selection.settle(high)
     _spend(selection, budget)
-    return selection.chosen()
+    return selection.decision()
 
 
-Rule = Callable[[Sequence[Offer], float, Cost], Chosen]
+Rule = Callable[[Sequence[Offer], float, Cost], Decision]
 RULES: dict[str, Rule] = {"energy": by_energy, "error": by_error}
 
 

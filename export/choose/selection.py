@@ -9,13 +9,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from export.choose.choices import Cost, Offer
+from export.choose.choices import Choices, choices_of, inputs_read
+from export.choose.cost import Cost
+from export.choose.offers import Offer
 from export.fit.moments import Vector
 from export.methods.base import Candidate
 
 MILLION = 1e6
 
-Chosen = dict[str, Candidate]
+#: What layers become, by their outputs; those that stay as they are are not there.
+Decision = dict[str, Candidate]
 
 
 class Selection:
@@ -29,69 +32,78 @@ class Selection:
         """Offers are in the order of the network; sources without an offer are taken to cost nothing."""
         self.at = [0] * len(offers)
         self._offers = offers
-        self._choices = [offer.choices(cost) for offer in offers]
-        self._tables = [
-            np.array([(c.fixed, c.variable, c.reads, c.error) for c in choices]) for choices in self._choices
-        ]
         rows = {offer.layer.output: row for row, offer in enumerate(offers)}
         self._source = [rows.get(offer.layer.source) if offer.layer.source else None for offer in offers]
         self._reader = {source: row for row, source in enumerate(self._source) if source is not None}
+        self._choices = [choices_of(offer, self._outputs(row), cost) for row, offer in enumerate(offers)]
+
+    def choices(self, row: int) -> Choices:
+        """What a layer may become."""
+        return self._choices[row]
 
     def cost(self) -> float:
-        """Of all together."""
+        """What all layers cost together as chosen."""
         return sum(
-            float(self._tables[row][index, 0] + self._share(row) * self._tables[row][index, 1])
-            for row, index in enumerate(self.at)
+            float(choices.costs[index, self._column(row)])
+            for row, (choices, index) in enumerate(zip(self._choices, self.at, strict=True))
         )
 
     def costs(self, row: int) -> Vector:
-        """Of each choice of an offer, with what it makes its source cost, all others being as they are."""
-        fixed, variable, reads, _ = self._tables[row].T
+        """Of each choice of a layer, with what it makes its source cost, all others being as they are."""
+        choices = self._choices[row]
+        costs: Vector = choices.costs[:, self._column(row)].copy()
         source = self._source[row]
-        before = 0.0 if source is None else self._tables[source][self.at[source], 1]
-        costs: Vector = fixed + self._share(row) * variable + reads * before
+        if source is None:
+            return costs
+        before = self._choices[source]
+        costs += before.costs[self.at[source], np.searchsorted(before.outputs, choices.inputs)]
         return costs
 
     def errors(self, row: int) -> Vector:
-        """Of each choice of an offer."""
-        errors: Vector = self._tables[row][:, 3]
-        return errors
+        """Of each choice of a layer: relative, weighed."""
+        return self._choices[row].errors
 
     def settle(self, price: float) -> None:
         """Choose for the least summed error plus cost times price (of a million): exact, chain by chain.
 
-        Dynamic programming along the chain, from its first convolution on: ``least[s]`` is the least that a
-        layer and all before it can come to if its reader reads the share ``s`` of its outputs.
+        Dynamic programming along the chain, from its first convolution on: ``least[row][s]`` is the least
+        that a layer and all before it can come to if its reader reads ``outputs[s]`` of its outputs.
         """
         best: list[np.ndarray] = []
         least: list[Vector] = []
-        for row, table in enumerate(self._tables):
-            fixed, variable, reads, error = table.T
-            values = error + price / MILLION * fixed
+        for row, choices in enumerate(self._choices):
+            values = choices.errors
             source = self._source[row]
             if source is not None:
-                values = values + least[source][np.searchsorted(self._shares(source), reads)]
-            by_share = values[:, None] + price / MILLION * variable[:, None] * self._shares(row)
-            best.append(np.argmin(by_share, axis=0))
-            least.append(by_share.min(axis=0))
+                read = np.searchsorted(self._choices[source].outputs, choices.inputs)
+                values = values + least[source][read]
+            by_outputs = values[:, None] + price / MILLION * choices.costs
+            best.append(np.argmin(by_outputs, axis=0))
+            least.append(by_outputs.min(axis=0))
         for row in reversed(range(len(self.at))):
-            self.at[row] = int(best[row][np.searchsorted(self._shares(row), self._share(row))])
+            self.at[row] = int(best[row][self._column(row)])
 
-    def chosen(self) -> Chosen:
-        """The candidates by the names of their layers; layers that stay are not there."""
-        found = zip(self._offers, self._choices, self.at, strict=True)
+    def decision(self) -> Decision:
+        """The candidates chosen, by the outputs of their layers."""
+        chosen = zip(self._offers, self._choices, self.at, strict=True)
         return {
-            offer.layer.name: candidate
-            for offer, choices, at in found
-            if (candidate := choices[at].candidate) is not None
+            offer.layer.output: candidate
+            for offer, choices, at in chosen
+            if (candidate := choices.candidates[at]) is not None
         }
 
-    def _share(self, row: int) -> float:
-        """Of a layer's outputs, how many are read."""
+    def _outputs(self, row: int) -> list[int]:
+        """How many of a layer's outputs its reader may read, as far as it can choose."""
         reader = self._reader.get(row)
-        return 1.0 if reader is None else float(self._tables[reader][self.at[reader], 2])
+        if reader is None:
+            return []
+        offer = self._offers[reader]
+        return [inputs_read(offer, candidate) for candidate in offer.candidates]
 
-    def _shares(self, row: int) -> Vector:
-        """All that this may be, rising."""
+    def _column(self, row: int) -> int:
+        """Where in a layer's costs those for the outputs stand that are read as chosen."""
         reader = self._reader.get(row)
-        return np.ones(1) if reader is None else np.unique(self._tables[reader][:, 2])
+        if reader is None:
+            return len(self._choices[row].outputs) - 1
+        read = self._choices[reader].inputs[self.at[reader]]
+        return int(np.searchsorted(self._choices[row].outputs, read))

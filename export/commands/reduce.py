@@ -12,8 +12,7 @@ from export.commands.printing import show, warn_of_skipped
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
-
-SANE_DROP_PERCENT = 10.0  # a network that has lost more is a wreck, whatever its speed
+    from export.reduction.file import Delivery
 
 
 def add(commands: "Subparsers") -> None:
@@ -37,7 +36,7 @@ def add(commands: "Subparsers") -> None:
         type=percent,
         metavar="PCT",
         help="lose at most PCT points of agreement with the original on images kept apart to judge "
-        f"(default: 1 without --speedup or --storage, {SANE_DROP_PERCENT:g} with one)",
+        "(default: 1 without --speedup or --storage, 10 with one)",
     )
     parser.add_argument(
         "--methods",
@@ -71,31 +70,36 @@ def add(commands: "Subparsers") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from export.commands.progress_bars import progress_bars  # noqa: PLC0415  numpy, onnx and onnxruntime load here
+    from export.commands.progress_bars import progress_bars  # noqa: PLC0415  numpy and onnx load here
     from export.commands.tables import reduction_table  # noqa: PLC0415
-    from export.reduction.file import ReduceRequest, reduce_file  # noqa: PLC0415
-    from export.report.documents import reduction_document, require_folder, write_json, write_report  # noqa: PLC0415
-
-    request = ReduceRequest(
-        model=arguments.model,
-        images=arguments.images,
-        output=arguments.output,
-        target=arguments.speedup or arguments.storage,
-        cost="storage" if arguments.storage else "macs",
-        max_drop_percent=_max_drop(arguments),
-        max_images=arguments.max_images,
-        methods=arguments.methods,
-        rule=arguments.ranks,
-        card=arguments.input,
-        threads=arguments.threads,
-        seed=arguments.seed,
+    from export.reduction.file import reduce  # noqa: PLC0415
+    from export.report.documents import (  # noqa: PLC0415
+        reduction_document,
+        require_folder,
+        write_json,
+        write_report,
     )
+
     if arguments.json:
         require_writable(arguments.json)
     if arguments.report:
         require_folder(arguments.report)
     with progress_bars() as progress:
-        delivery = reduce_file(request, progress)
+        delivery = reduce(
+            arguments.model,
+            arguments.images,
+            arguments.output,
+            speedup=arguments.speedup,
+            storage=arguments.storage,
+            max_drop_percent=arguments.max_drop,
+            methods=arguments.methods,
+            ranks=arguments.ranks,
+            max_images=arguments.max_images,
+            card=arguments.input,
+            threads=arguments.threads,
+            seed=arguments.seed,
+            progress=progress,
+        )
     document = reduction_document(delivery.reduction, delivery.card.provenance or {})
     if arguments.json:
         write_json(arguments.json, document)
@@ -104,17 +108,16 @@ def _run(arguments: argparse.Namespace) -> int:
     warn_of_skipped(delivery.skipped)
     show(reduction_table(delivery.reduction, str(delivery.path)))
     if not delivery.reduction.reached:
-        goal = "a speed-up" if request.cost == "macs" else "weights smaller by a factor"
-        raise TargetUnmetError(
-            f"{goal} of {request.target:g} is out of reach with at most {request.max_drop_percent:g} % of "
-            f"agreement lost; the best found, {delivery.reduction.ratio(request.cost):.2f}, is in "
-            f"{delivery.path}"
-        )
+        raise TargetUnmetError(_unmet(delivery))
     return 0
 
 
-def _max_drop(arguments: argparse.Namespace) -> float:
-    """What may be lost: little where that alone sets the end, no wreck where a speed-up is asked for."""
-    if arguments.max_drop is not None:
-        return float(arguments.max_drop)
-    return SANE_DROP_PERCENT if arguments.speedup or arguments.storage else 1.0
+def _unmet(delivery: "Delivery") -> str:
+    provenance = delivery.card.provenance or {}
+    by_speed = delivery.reduction.cost == "macs"
+    goal, target = ("a speed-up", "speedup") if by_speed else ("weights smaller by a factor", "storage")
+    return (
+        f"{goal} of {provenance[target]:g} is out of reach with at most {provenance['max_drop_percent']:g} % "
+        f"of agreement lost; the best found, {delivery.reduction.ratio(delivery.reduction.cost):.2f}, is in "
+        f"{delivery.path}"
+    )

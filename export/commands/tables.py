@@ -7,7 +7,7 @@ from edge_runtime.model.card import ModelCard
 from export.judge.classification import Evaluation
 from export.judge.detection import DetectorEvaluation
 from export.network.layers import ReducibleNetwork
-from export.reduction.run import Reduction
+from export.reduction.result import Reduction
 
 NUMBERS_OF_A_LAYER = ("Channels", "Stride", "Group", "Output", "MACs", "Share", "Parameters")
 SHOWN_LABELS = 12

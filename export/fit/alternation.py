@@ -15,6 +15,7 @@ import numpy as np
 
 from export.fit.moments import Matrix
 from export.fit.nonlinearity import Array, Nonlinearity
+from export.fit.regression import with_ridge
 from export.fit.solvers import RIDGE, LowRank, eigenvectors
 
 BLOCK_ROWS = 32
@@ -101,8 +102,7 @@ class _Regression:
         mean = features.mean(axis=0)
         centred = features - mean
         covariance = centred.T @ centred
-        ridge = RIDGE * np.trace(covariance) / len(covariance) + np.finfo(np.float64).tiny
-        root = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
+        root = np.asarray(np.linalg.cholesky(with_ridge(covariance, RIDGE)), np.float64)
         return cls(mean, root, np.linalg.solve(root, centred.T))
 
     def solve(self, z: Array, rank: int) -> LowRank:

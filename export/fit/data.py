@@ -52,7 +52,7 @@ class LayerData:
 
     def relative(self, error: float) -> float:
         """A held-out squared error over the variance of y."""
-        return error / self.held_out.variance if self.held_out.variance > 0 else 0.0
+        return self.held_out.relative(error)
 
 
 @dataclass(frozen=True)

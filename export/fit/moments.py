@@ -23,8 +23,8 @@ class Moments:
         mean_x: (p,)
         mean_y: (d,)
         xx: (p, p) sum of (x - mean)(x - mean)ᵀ.
-        yx: (d, p) likewise.
-        yy: (d, d) likewise.
+        yx: (d, p) sum of (y - mean)(x - mean)ᵀ.
+        yy: (d, d) sum of (y - mean)(y - mean)ᵀ.
     """
 
     count: int
@@ -68,8 +68,19 @@ class Moments:
             self.yy,
         )
 
+    def only(self, entries: NDArray[np.intp]) -> "Moments":
+        """Moments of some entries of x, by their indices, and y."""
+        return Moments(
+            self.count,
+            self.mean_x[entries],
+            self.mean_y,
+            self.xx[np.ix_(entries, entries)],
+            self.yx[:, entries],
+            self.yy,
+        )
+
     def first(self, size: int) -> "Moments":
-        """Moments of the first ``size`` entries of x, and y."""
+        """Moments of the first ``size`` entries of x, and y: views, where ``only`` would copy."""
         return Moments(
             self.count,
             self.mean_x[:size],
@@ -84,6 +95,10 @@ class Moments:
         offset = self.mean_y - weights @ self.mean_x - bias
         spread = np.trace(self.yy) - 2 * np.vdot(weights, self.yx) + np.vdot(weights @ self.xx, weights)
         return max(0.0, float(spread / self.count + offset @ offset))
+
+    def relative(self, error: float) -> float:
+        """A mean squared error over the variance of y; 0 for a constant response."""
+        return error / self.variance if self.variance > 0 else 0.0
 
     @property
     def variance(self) -> float:
@@ -109,12 +124,23 @@ class Accumulator:
         if self._waiting >= self._block_rows:
             self._flush()
 
+    def merge(self, later: "Accumulator") -> None:
+        """Add all samples that another one was given."""
+        if (moments := later.so_far()) is not None:
+            own = self.so_far()
+            self._moments = moments if own is None else own.merge(moments)
+
     def moments(self) -> Moments:
         """Moments of all samples so far. Raises ``ValueError`` if there were none."""
+        moments = self.so_far()
+        if moments is None:
+            raise ValueError("no samples were added")
+        return moments
+
+    def so_far(self) -> Moments | None:
+        """Moments of all samples so far; None if there were none."""
         if self._waiting:
             self._flush()
-        if self._moments is None:
-            raise ValueError("no samples were added")
         return self._moments
 
     def _flush(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.fit.moments import Matrix, Moments, Vector
+from export.fit.regression import ridge_regression, with_ridge
 
 RIDGE = 1e-6
 
@@ -85,20 +86,16 @@ def asymmetric(moments: Moments, weights: Matrix, bias: Vector) -> LowRank:
 def reduced_rank_regression(moments: Moments, ridge: float, prior: Matrix) -> LowRank:
     """Best rank-constrained linear map from x to y, for every rank at once.
 
-    Minimises ``E‖(y - ȳ) - M (x - x̄)‖² + ridge · λ̄ ‖M - prior‖²``, λ̄ the mean eigenvalue of the covariance
-    of x, then projects on the top eigenvectors of what it explains. With x = ŷ this is the paper's GSVD
-    ([Z15] asymmetric); with x = x̂ and prior W it is the refit.
+    Ridge regression, then projection on the top eigenvectors of what it explains. With x = ŷ this is the
+    paper's GSVD ([Z15] asymmetric); with x = x̂ and prior W it is the refit.
 
     Args:
         moments: Of (x, y).
         ridge: Strength of the pull, relative to the mean eigenvalue.
         prior: (d, p), what a direction without evidence is pulled to.
     """
-    size = len(moments.xx)
-    pull = ridge * np.trace(moments.xx) / size + np.finfo(np.float64).tiny
-    covariance = moments.xx + pull * np.eye(size)
-    regression = np.linalg.solve(covariance, (moments.yx + pull * prior).T).T
-    vectors = eigenvectors(regression @ covariance @ regression.T)
+    regression = ridge_regression(moments, ridge, prior)
+    vectors = eigenvectors(regression @ with_ridge(moments.xx, ridge) @ regression.T)
     inner = vectors.T @ regression
     return LowRank(vectors, inner, inner @ moments.mean_x, moments.mean_y)
 

@@ -17,7 +17,7 @@ from edge_runtime.model.engines.onnxruntime import open_bytes
 from edge_runtime.model.preprocess import Placement
 from edge_runtime.postprocess.boxes import iou
 from edge_runtime.postprocess.detections import Detections, make_detector
-from export.calibrate.stream import Activation
+from export.calibrate.inputs import KeptInputs
 from export.judge.average_precision import match
 
 Outputs = list[NDArray[np.float32]]
@@ -29,15 +29,13 @@ AGREEMENT_IOU = 0.5
 class Judge:
     """Compares networks with the original on the same inputs."""
 
-    def __init__(
-        self, card: ModelCard, original: onnx.ModelProto, inputs: Sequence[Activation], threads: int
-    ) -> None:
+    def __init__(self, card: ModelCard, original: onnx.ModelProto, inputs: KeptInputs, threads: int) -> None:
         """Prepare to judge.
 
         Args:
             card: Tells how to compare outputs.
             original: What to compare with.
-            inputs: May be filled until the first judgement.
+            inputs: The images to judge on.
             threads: Threads for onnxruntime.
         """
         self._inputs = inputs

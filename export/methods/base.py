@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.base.errors import ModelRefusedError
 from export.fit.data import LayerData
-from export.layer import BYTES_OF_A_WEIGHT, Convolution, Layer
+from export.layer import Convolution, ConvolutionShape, Layer
 
 Value = TypeVar("Value")
 
@@ -21,32 +21,27 @@ class Candidate:
     Attributes:
         method: Name of the method.
         ranks: Filters between the factors, in order of execution.
-        macs: Multiply-adds for one image.
-        parameters: Weights and biases.
+        convolutions: What it consists of, in order of execution: its cost follows from these.
         relative_error: Held-out squared error of the response over its variance, in the original network.
-        sparse_bytes: Size on disk without the weights that are zero, where there are many.
-        last_macs: Multiply-adds of its last convolution: in proportion to the outputs that are read.
-        last_parameters: Weights and biases of that.
+        inputs_read: Of the layer's input channels, how many it reads, where it leaves some unread so that
+            the convolution before can do without computing them; None where it reads all.
     """
 
     method: str
     ranks: tuple[int, ...]
-    macs: int
-    parameters: int
+    convolutions: tuple[ConvolutionShape, ...]
     relative_error: float
-    sparse_bytes: int | None = None
-    last_macs: int = 0
-    last_parameters: int = 0
+    inputs_read: int | None = None
 
     @property
-    def storage_bytes(self) -> int:
-        """Least size on disk."""
-        return BYTES_OF_A_WEIGHT * self.parameters if self.sparse_bytes is None else self.sparse_bytes
+    def macs(self) -> int:
+        """Multiply-adds for one image."""
+        return sum(shape.macs for shape in self.convolutions)
 
     @property
-    def last_storage_bytes(self) -> int:
-        """Of that, the last convolution's, where it is not stored as sparse."""
-        return BYTES_OF_A_WEIGHT * self.last_parameters if self.sparse_bytes is None else 0
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return sum(shape.parameters for shape in self.convolutions)
 
 
 @dataclass(frozen=True)
@@ -92,31 +87,6 @@ class Method(Protocol):
             ModelRefusedError: A weight of it would not fit into float32.
         """
         ...
-
-
-@dataclass(frozen=True)
-class FactorSizes:
-    """What the convolutions before the last one of a replacement cost, and the weights of the last."""
-
-    macs: int
-    weights: int
-    last_weights: int
-
-    def candidate(
-        self, method: str, layer: Layer, ranks: tuple[int, ...], relative_error: float
-    ) -> Candidate:
-        """With a bias in the last convolution alone."""
-        last_macs = layer.positions * self.last_weights
-        last_parameters = self.last_weights + layer.out_channels
-        return Candidate(
-            method,
-            ranks,
-            self.macs + last_macs,
-            self.weights + last_parameters,
-            relative_error,
-            last_macs=last_macs,
-            last_parameters=last_parameters,
-        )
 
 
 def rank_grid(largest: int, channels: int) -> list[int]:

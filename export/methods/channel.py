@@ -19,8 +19,8 @@ from export.fit.moments import Moments
 from export.fit.solvers import LowRank, asymmetric, eigenvectors, principal_responses, reduced_rank_regression
 from export.layer import Convolution, Layer
 from export.methods.base import Candidate, Replacement, rank_grid, to_float32
+from export.methods.factors import pair_candidate
 from export.methods.nonlinear import activation_aware
-from export.methods.weight_svd import pair_candidate
 
 SOLVERS = ("linear", "asymmetric", "refit")
 REFIT_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)

@@ -7,9 +7,9 @@ One reduced-rank regression from the features of the first convolution to y give
 
 from export.fit.data import LayerData
 from export.layer import Convolution, Layer
-from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin, to_float32
+from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 from export.methods.nonlinear import activation_aware
-from export.methods.separable import Expansion, expand, vertical_macs
+from export.methods.separable import Expansion, expand, vertical_factor
 
 FILTER_STEPS = 16
 RANK_STEPS = 24
@@ -39,11 +39,12 @@ class Combined:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``s·c·kh`` at each position of the input's width, ``r (s·kw + d)`` at each of the output's."""
         filters, rank = ranks
-        first = filters * layer.in_channels * layer.kernel[0]
-        second = rank * filters * layer.kernel[1]
-        macs = vertical_macs(layer, filters) + layer.positions * second
-        sizes = FactorSizes(macs, first + second, rank * layer.out_channels)
-        return sizes.candidate(self.name, layer, ranks, relative_error)
+        convolutions = (
+            vertical_factor(layer, filters),
+            layer.factor(rank, filters, horizontal=True),
+            layer.factor(layer.out_channels, rank, bias=True),
+        )
+        return Candidate(self.name, ranks, convolutions, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Filters from the weighted expansion of W, the rest by one regression on all images."""

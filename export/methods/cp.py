@@ -12,8 +12,9 @@ import numpy as np
 
 from export.fit.data import LayerData
 from export.fit.moments import Matrix, Vector
+from export.fit.regression import pull_of, with_ridge
 from export.layer import Convolution, Layer
-from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin, to_float32
+from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 
 SWEEPS = 15
 RANK_STEPS = 8
@@ -37,14 +38,14 @@ class Cp:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``R·c`` at each position of the input, ``R·kh`` after it, ``R (kw + d)`` at each output."""
         (rank,) = ranks
-        vertical = layer.output_size[0] * layer.input_size[1]
-        positions = layer.input_size[0] * layer.input_size[1]
-        macs = rank * (
-            positions * layer.in_channels + vertical * layer.kernel[0] + layer.positions * layer.kernel[1]
+        column = (layer.output_size[0], layer.input_size[1])
+        convolutions = (
+            layer.factor(rank, layer.in_channels, output_size=layer.input_size),
+            layer.factor(rank, rank, vertical=True, output_size=column, group=rank),
+            layer.factor(rank, rank, horizontal=True, group=rank),
+            layer.factor(layer.out_channels, rank, bias=True),
         )
-        last = rank * layer.out_channels
-        sizes = FactorSizes(macs, rank * sum(_shape(layer)) - last, last)
-        return sizes.candidate(self.name, layer, ranks, relative_error)
+        return Candidate(self.name, ranks, convolutions, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """The same ranks up to the wanted one, then the four factors as convolutions; the bias stays."""
@@ -118,8 +119,8 @@ def _sweep(kernel: Matrix, factors: Factors) -> Factors:
 
 def _solve(target: Matrix, gram: Matrix, last: Matrix) -> Matrix:
     """The least-squares factor, pulled towards the last one: (n, R)."""
-    pull = PULL * np.trace(gram) / len(gram) + np.finfo(np.float64).tiny
-    return np.linalg.solve(gram + pull * np.eye(len(gram)), (target + pull * last).T).T
+    target = target + pull_of(gram, PULL) * last
+    return np.asarray(np.linalg.solve(with_ridge(gram, PULL), target.T).T, np.float64)
 
 
 def _gram(*factors: Matrix) -> Matrix:

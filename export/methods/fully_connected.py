@@ -21,16 +21,15 @@ from export.fit.moments import Matrix, Moments, Vector
 from export.fit.solvers import RIDGE, LowRank, eigenvectors, reduced_rank_regression
 from export.layer import Layer
 from export.methods.base import Candidate, Replacement
-from export.methods.nonlinear import activation_aware
-from export.methods.weight_svd import (
+from export.methods.factors import (
     cheaper_ranks,
     factor_pair,
     lost_energies,
     pair_candidate,
-    relative,
     singular_vectors,
     truncated,
 )
+from export.methods.nonlinear import activation_aware
 
 RIDGES = {"svd": (0.0,), "asymmetric": (RIDGE, 1e-2, 1.0), "refit": (1e-3, 1e-2, 1e-1)}
 
@@ -51,7 +50,7 @@ class FullyConnected:
         unseen = _unseen(data, data.fit, data.held_out)
         lost = np.min([lost_energies(unseen, *basis) for basis in bases], axis=0)
         return [
-            self.candidate(data.layer, (rank,), relative(unseen, float(lost[rank - 1])))
+            self.candidate(data.layer, (rank,), unseen.relative(float(lost[rank - 1])))
             for rank in cheaper_ranks(data.layer)
         ]
 
@@ -114,7 +113,7 @@ def _trials(data: LayerData, rank: int) -> Iterator[_Trial]:
         for ridge in RIDGES[solver]:
             answer = _solve(data, view.fit, solver, ridge).cut(rank)
             unseen = _unseen(data, view.fit, view.held_out)
-            error = relative(unseen, unseen.error(answer.weights, answer.bias))
+            error = unseen.relative(unseen.error(answer.weights, answer.bias))
             yield _Trial(solver, ridge, view, answer, error)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from export.fit.data import LayerData
-from export.layer import Convolution, Layer
+from export.layer import Convolution, ConvolutionShape, Layer
 from export.methods.base import Candidate, Method, Replacement
 
 
@@ -71,16 +71,22 @@ def _together(data: LayerData, candidates: Sequence[Candidate]) -> Candidate:
 
 
 def _times(candidate: Candidate, groups: int, relative_error: float) -> Candidate:
-    stored = candidate.sparse_bytes
     return replace(
         candidate,
         ranks=tuple(rank * groups for rank in candidate.ranks),
-        macs=candidate.macs * groups,
-        parameters=candidate.parameters * groups,
-        sparse_bytes=None if stored is None else stored * groups,
+        convolutions=tuple(_wider(shape, groups) for shape in candidate.convolutions),
         relative_error=relative_error,
-        last_macs=candidate.last_macs * groups,
-        last_parameters=candidate.last_parameters * groups,
+    )
+
+
+def _wider(shape: ConvolutionShape, groups: int) -> ConvolutionShape:
+    """Several equal convolutions side by side as one of so many groups more."""
+    return replace(
+        shape,
+        out_channels=shape.out_channels * groups,
+        in_channels=shape.in_channels * groups,
+        group=shape.group * groups,
+        connections=None if shape.connections is None else shape.connections * groups,
     )
 
 

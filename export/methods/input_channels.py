@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from export.fit.data import LayerData
 from export.fit.moments import Matrix, Moments, Vector
+from export.fit.regression import intercept, ridge_regression
 from export.layer import Convolution, Layer
-from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin, to_float32
+from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 
 Channels = NDArray[np.intp]
 
-NAME = "input-channels"
 RIDGES = (1e-4, 1e-2, 1.0)
 SEARCH_RIDGE = 1e-2
 CHANNEL_STEPS = 10
@@ -31,7 +31,7 @@ STABLE = 1e-9
 class InputChannels:
     """The structured sparse method: ranks are the number of input channels kept."""
 
-    name = NAME
+    name = "input-channels"
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:
@@ -47,9 +47,10 @@ class InputChannels:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """The layer's cost in the share of its channels that are read; what the source saves comes on top."""
-        weights = ranks[0] * layer.kernel[0] * layer.kernel[1] * layer.out_channels
-        return FactorSizes(0, 0, weights).candidate(self.name, layer, ranks, relative_error)
+        """The layer with as many input channels as are read; what the source saves comes on top."""
+        (count,) = ranks
+        narrowed = layer.factor(layer.out_channels, count, vertical=True, horizontal=True, bias=True)
+        return Candidate(self.name, ranks, (narrowed,), relative_error, inputs_read=count)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Choose the channels and a ridge on held-out images, then refit on all."""
@@ -101,10 +102,7 @@ def _fit(data: LayerData, moments: Moments, kept: Channels, ridge: float) -> tup
     """Held-out error, weights and bias of the regression of y on the channels kept, pulled towards W."""
     size = data.layer.kernel[0] * data.layer.kernel[1]
     rows = (np.sort(kept)[:, None] * size + np.arange(size)).ravel()
-    covariance = moments.xx[np.ix_(rows, rows)]
-    pull = ridge * np.trace(covariance) / len(rows) + np.finfo(np.float64).tiny
-    target = moments.yx[:, rows] + pull * data.weights[:, rows]
     weights = np.zeros_like(data.weights)
-    weights[:, rows] = np.linalg.solve(covariance + pull * np.eye(len(rows)), target.T).T
-    bias = moments.mean_y - weights @ moments.mean_x
+    weights[:, rows] = ridge_regression(moments.only(rows), ridge, data.weights[:, rows])
+    bias = intercept(moments, weights)
     return data.relative_error(weights, bias), weights, bias

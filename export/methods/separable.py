@@ -12,8 +12,9 @@ import numpy as np
 
 from export.fit.data import LayerData
 from export.fit.moments import Matrix, Moments, Vector
+from export.fit.regression import with_ridge
 from export.fit.solvers import RIDGE, LowRank, reduced_rank_regression
-from export.layer import Convolution, Layer
+from export.layer import Convolution, ConvolutionShape, Layer
 from export.methods.base import to_float32
 
 
@@ -102,17 +103,17 @@ def filter_columns(patches: Matrix, filters: Matrix, width: int) -> Matrix:
     return (columns @ filters.T).transpose(1, 2, 0).reshape(len(patches), -1)
 
 
-def vertical_macs(layer: Layer, filters: int) -> int:
-    """Multiply-adds of the first convolution: it keeps the input's width."""
-    return layer.output_size[0] * layer.input_size[1] * filters * layer.in_channels * layer.kernel[0]
+def vertical_factor(layer: Layer, filters: int) -> ConvolutionShape:
+    """The first convolution, ``kh×1``: it keeps the input's width."""
+    size = (layer.output_size[0], layer.input_size[1])
+    return layer.factor(filters, layer.in_channels, vertical=True, output_size=size)
 
 
 def _column_root(moments: Moments, height: int, width: int) -> Matrix:
     """Cholesky factor of the covariance of the patch's columns."""
     columns = moments.xx.reshape(height, width, height, width)
     covariance = np.einsum("ajbj->ab", columns) / (moments.count * width)
-    ridge = RIDGE * np.trace(covariance) / height + np.finfo(np.float64).tiny
-    return np.linalg.cholesky(covariance + ridge * np.eye(height))
+    return np.asarray(np.linalg.cholesky(with_ridge(covariance, RIDGE)), np.float64)
 
 
 def _through(moments: Moments, filters: Matrix, width: int) -> Moments:

@@ -6,17 +6,19 @@ are the connections of the largest ``|correlation(x, y)|`` or of the largest ``|
 whichever is better on held-out images.
 
 Zeros are stored in less space and computed just as slowly: a dense kernel multiplies by them too. So the
-multiply-adds of the candidates are those of the layer, and what is gained is ``storage_bytes``. The
+multiply-adds of the candidates are those of the layer, and what is gained is ``stored_bytes``. The
 structured form that does run faster is ``input_channels``.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.fit.data import LayerData
 from export.fit.moments import Matrix, Moments
+from export.fit.regression import intercept, pull_of
 from export.layer import Convolution, Layer
 from export.methods.base import Candidate, Replacement, to_float32
 
@@ -46,12 +48,8 @@ class Sparse:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """The cost of the layer; on disk a bit for each connection, the weights kept and the biases."""
         (count,) = ranks
-        connections = layer.out_channels * layer.patch_length
-        stored = -(-connections // 8) + 4 * (count + layer.out_channels)
-        parameters = connections + layer.out_channels
-        return Candidate(
-            self.name, ranks, layer.macs, parameters, relative_error, stored, layer.macs, parameters
-        )
+        shape = replace(layer.shape, bias=True, connections=count)
+        return Candidate(self.name, ranks, (shape,), relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """The better criterion on held-out images, then the refit on all."""
@@ -59,7 +57,7 @@ class Sparse:
         error, criterion, mask = min(_trials(data, candidate.ranks[0], STEPS), key=lambda trial: trial[0])
         moments = data.fit.merge(data.held_out)
         weights = refit(moments, data.weights, mask, STEPS)
-        bias = moments.mean_y - weights @ moments.mean_x
+        bias = intercept(moments, weights)
         convolution = Convolution(
             to_float32(weights.reshape(layer.out_channels, layer.in_channels, *layer.kernel)),
             to_float32(bias),
@@ -74,7 +72,7 @@ def _trials(data: LayerData, count: int, steps: int) -> Iterator[tuple[float, st
     for criterion in CRITERIA:
         mask = strongest(data.fit, data.weights, count, criterion)
         weights = refit(data.fit, data.weights, mask, steps)
-        bias = data.fit.mean_y - weights @ data.fit.mean_x
+        bias = intercept(data.fit, weights)
         yield data.relative_error(weights, bias), criterion, mask
 
 
@@ -101,7 +99,7 @@ def refit(moments: Moments, weights: Matrix, mask: Mask, steps: int) -> Matrix:
     A problem of its own for each output, all solved at once by conjugate gradients.
     """
     diagonal = np.diag(moments.xx)
-    pull = RIDGE * diagonal.mean() + np.finfo(np.float64).tiny
+    pull = pull_of(moments.xx, RIDGE)
     scale = 1.0 / (diagonal + pull)
     found = np.where(mask, weights, 0.0)
     residual = np.where(mask, moments.yx + pull * weights - found @ moments.xx - pull * found, 0.0)

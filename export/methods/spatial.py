@@ -2,9 +2,9 @@
 
 from export.fit.data import LayerData
 from export.layer import Layer
-from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin
+from export.methods.base import Candidate, Replacement, rank_grid, thin
 from export.methods.nonlinear import activation_aware
-from export.methods.separable import expand, vertical_macs
+from export.methods.separable import expand, vertical_factor
 
 FILTER_STEPS = 24
 
@@ -31,10 +31,11 @@ class Spatial:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``s·c·kh`` at each position of the input's width, ``s·kw·d`` at each of the output's."""
         (filters,) = ranks
-        first = filters * layer.in_channels * layer.kernel[0]
-        second = filters * layer.kernel[1] * layer.out_channels
-        sizes = FactorSizes(vertical_macs(layer, filters), first, second)
-        return sizes.candidate(self.name, layer, ranks, relative_error)
+        convolutions = (
+            vertical_factor(layer, filters),
+            layer.factor(layer.out_channels, filters, horizontal=True, bias=True),
+        )
+        return Candidate(self.name, ranks, convolutions, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Filters from the weighted expansion of W, the rest by regression on all images."""

@@ -13,7 +13,7 @@ from export.fit.data import LayerData
 from export.fit.moments import Matrix
 from export.fit.solvers import eigenvectors
 from export.layer import Convolution, Layer
-from export.methods.base import Candidate, FactorSizes, Replacement, rank_grid, thin, to_float32
+from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 
 ITERATIONS = 8
 RANK_STEPS = 7
@@ -45,11 +45,12 @@ class Tucker:
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``s·c`` at each position of the input, ``r (s·kh·kw + d)`` at each of the output."""
         inputs, outputs = ranks
-        first = inputs * layer.in_channels
-        second = outputs * inputs * layer.kernel[0] * layer.kernel[1]
-        macs = layer.input_size[0] * layer.input_size[1] * first + layer.positions * second
-        sizes = FactorSizes(macs, first + second, outputs * layer.out_channels)
-        return sizes.candidate(self.name, layer, ranks, relative_error)
+        convolutions = (
+            layer.factor(inputs, layer.in_channels, output_size=layer.input_size),
+            layer.factor(outputs, inputs, vertical=True, horizontal=True),
+            layer.factor(layer.out_channels, outputs, bias=True),
+        )
+        return Candidate(self.name, ranks, convolutions, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Both bases by orthogonal iteration, the core by projection; the bias stays."""

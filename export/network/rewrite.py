@@ -12,6 +12,8 @@ from export.layer import Convolution, Layer
 from export.network.load import add_initialiser
 from export.network.topology import producers, reads
 
+GEMM_WITHOUT_BIAS = 11  # the first opset that knows it
+
 
 def replace_layer(
     model: onnx.ModelProto, layer: Layer, convolutions: Sequence[Convolution], kind: str
@@ -59,7 +61,7 @@ def _chain(
         name = _unused(f"{layer.name}/{kind}_{index + 1}", taken)
         target = layer.output if index == last else name
         if layer.fully_connected:
-            inputs = [source, *_weights(model, _as_matrix(convolution), name)]
+            inputs = [source, *_weights(model, _as_matrix(convolution, _opset(model)), name)]
             nodes.append(helper.make_node("Gemm", inputs, [target], name=name, transB=1))
         else:
             inputs = [source, *_weights(model, convolution, name)]
@@ -77,11 +79,17 @@ def _weights(model: onnx.ModelProto, convolution: Convolution, name: str) -> lis
     return [key for key, array in arrays.items() if array is not None]
 
 
-def _as_matrix(convolution: Convolution) -> Convolution:
+def _as_matrix(convolution: Convolution, opset: int) -> Convolution:
     """Weights of a 1x1 convolution as those of a Gemm, which before opset 11 must have a bias."""
-    weights = convolution.weights[:, :, 0, 0]
-    bias = np.zeros(len(weights), np.float32) if convolution.bias is None else convolution.bias
+    weights, bias = convolution.weights[:, :, 0, 0], convolution.bias
+    if bias is None and opset < GEMM_WITHOUT_BIAS:
+        bias = np.zeros(len(weights), np.float32)
     return replace(convolution, weights=weights, bias=bias)
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    """Version of the standard operators that a model uses."""
+    return max(int(opset.version) for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
 
 
 def _attributes(convolution: Convolution) -> dict[str, Any]:

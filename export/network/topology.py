@@ -42,12 +42,15 @@ def nodes_before(
     return [node for node in model.graph.node if not needed.isdisjoint(node.output)]
 
 
-def frontier(model: onnx.ModelProto, targets: Collection[str], input_name: str) -> list[str]:
-    """The tensors that, once ``targets`` are computed, are enough to compute all the rest."""
+def frontier(
+    model: onnx.ModelProto, targets: Collection[str], input_name: str, goals: Collection[str]
+) -> list[str]:
+    """The tensors that, once ``targets`` are computed, are enough to compute ``goals``, sorted."""
     done = nodes_before(model, targets)
     known = {input_name} | {name for node in done for name in node.output if name}
-    rest = [node for node in model.graph.node if known.isdisjoint(node.output)]
-    return sorted({name for node in rest for name in reads(node) if name in known})
+    rest = [node for node in nodes_before(model, goals) if known.isdisjoint(node.output)]
+    needed = {name for node in rest for name in reads(node) if name in known}
+    return sorted(needed | (known & set(goals)))
 
 
 def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collection[str]) -> onnx.ModelProto:
@@ -60,7 +63,7 @@ def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collecti
     weights = [tensor for tensor in model.graph.initializer if tensor.name in read]
     return onnx.helper.make_model(
         onnx.helper.make_graph(
-            nodes,
+            [_nameless(node) for node in nodes],
             "fragment",
             [_value(name) for name in sources if name in read],
             [_value(name) for name in targets],
@@ -104,6 +107,14 @@ def depths(model: onnx.ModelProto, layers: Mapping[str, str]) -> dict[str, int]:
             before += 1
         depth.update((name, before) for name in node.output)
     return found
+
+
+def _nameless(node: onnx.NodeProto) -> onnx.NodeProto:
+    """A copy without a name: nodes of equal names, which onnxruntime refuses, can then be run."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.ClearField("name")
+    return copy
 
 
 def _value(name: str) -> onnx.ValueInfoProto:

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import platform
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,57 +16,25 @@ import onnx
 from edge_runtime import __version__
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable
-from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version, open_network
 from edge_runtime.model.golden import golden_of
-from edge_runtime.model.preprocess import Tensor
-from export.calibrate.images import ImageFile, ImageFolder, ImageReader, find_images, prepare
+from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
+from export.calibrate.images import find_images
 from export.judge.agreement import Judge
 from export.methods import AUTO, methods_named
-from export.methods.base import thin
 from export.network.card import require_card, write_with_card
 from export.network.layers import read_network
-from export.progress import Progress
-from export.reduction.run import ReduceOptions, Reduction, reduce_network
+from export.progress import Progress, silent
+from export.reduction.options import ReduceOptions
+from export.reduction.result import Reduction
+from export.reduction.run import reduce_network
 
 log = logging.getLogger(__name__)
 
-JUDGED_EVERY = 5
-JUDGED_IMAGES = 200
-
-
-@dataclass(frozen=True)
-class ReduceRequest:
-    """What the command line asks for.
-
-    Attributes:
-        model: The network to reduce.
-        images: A folder of calibration images.
-        output: The file to write.
-        target: The network's cost before over after; None for as much as may be.
-        cost: What is to become less: ``macs`` or ``storage``.
-        max_drop_percent: Agreement with the original that may be lost.
-        max_images: At most so many images are fitted on, evenly over the classes; a quarter as many again
-            only judge.
-        methods: Names of the methods on offer.
-        rule: How ranks are chosen: ``energy`` or ``error``.
-        card: A model card that takes the place of the network's own.
-        threads: Threads to use; all processors if None.
-        seed: Chooses images and sampled positions.
-    """
-
-    model: Path
-    images: Path
-    output: Path
-    target: float | None
-    max_drop_percent: float
-    max_images: int
-    cost: str = "macs"
-    methods: tuple[str, ...] = AUTO
-    rule: str = "error"
-    card: Path | None = None
-    threads: int | None = None
-    seed: int = 0
+MAX_IMAGES = 500
+SANE_DROP_PERCENT = 10.0  # a network that has lost more is a wreck, whatever its speed
+DROP_WITHOUT_TARGET_PERCENT = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,52 +42,88 @@ class Delivery:
     """What came of a request.
 
     Attributes:
-        path: The file written: beside the asked one where the target was not reached.
+        path: The file written: beside the asked one where the target was not reached; None if none was asked.
         card: The card in it.
         reduction: What was done.
         skipped: Images that could not be read.
     """
 
-    path: Path
+    path: Path | None
     card: ModelCard
     reduction: Reduction
     skipped: tuple[Path, ...]
 
 
-def reduce_file(request: ReduceRequest, progress: Progress) -> Delivery:
-    """Reduce a network on a folder of images and write it with its card.
+def reduce(
+    model: Path,
+    images: Path,
+    output: Path | None = None,
+    *,
+    speedup: float | None = None,
+    storage: float | None = None,
+    max_drop_percent: float | None = None,
+    methods: Sequence[str] = AUTO,
+    ranks: str = "error",
+    max_images: int = MAX_IMAGES,
+    card: Path | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Delivery:
+    """Reduce a network on a folder of images, and write it with its card.
+
+    The same seed, images and versions give the same network.
+
+    Args:
+        model: The network to reduce, an ONNX file.
+        images: A folder of calibration images.
+        output: The file to write; None to write none. Where the target is not reached, the best found goes
+            to ``OUT.best.onnx`` beside it.
+        speedup: Multiply-adds of the whole network before over after, at least 1.
+        storage: Instead: size of the weights on disk before over after.
+        max_drop_percent: Agreement with the original that may be lost on images apart. If None, 10 with a
+            target, and 1 without: then it alone sets the end.
+        methods: Names of the ways a layer may be reduced: keys of ``methods.METHODS``.
+        ranks: How ranks are chosen: ``error`` (least summed held-out error) or ``energy``.
+        max_images: At most so many images are fitted on, evenly over the class folders; a quarter as many
+            others only judge.
+        card: A model card that takes the place of the network's own.
+        threads: Threads to use; all processors if None.
+        seed: Chooses images and sampled positions.
+        progress: Told what is under way.
 
     Raises:
         InputError: A file, the folder, an image set or the card is bad, or they do not fit each other.
         ModelRefusedError: The network cannot be reduced.
+        TargetUnmetError: Every reduction loses more than may be lost.
     """
-    require_writable(request.output)
-    card = require_card(request.model, request.card)
-    network = read_network(request.model, card.input.size)
-    _require_sense(request, card)
-    reader = ImageReader(_choose(find_images(request.images), request))
-    threads = request.threads or default_threads()
-    judged: list[Tensor] = []  # filled while the images are read
+    if speedup is not None and storage is not None:
+        raise InputError("give a speed-up or a storage ratio, not both")
+    target = speedup if storage is None else storage
+    if max_drop_percent is None:
+        max_drop_percent = DROP_WITHOUT_TARGET_PERCENT if target is None else SANE_DROP_PERCENT
     options = ReduceOptions(
-        target=request.target,
-        cost=request.cost,
-        max_drop_percent=request.max_drop_percent,
-        judge=Judge(card, network.model, judged, threads),
-        methods=methods_named(request.methods),
-        rule=request.rule,
-        seed=request.seed,
-        threads=threads,
+        target=target,
+        cost="macs" if storage is None else "storage",
+        max_drop_percent=max_drop_percent,
+        methods=methods_named(methods),
+        rule=ranks,
+        seed=seed,
+        threads=threads or default_threads(),
     )
-    tensors = _tensors(reader, card.input, judged, progress)
-    reduction = reduce_network(network, tensors, options, progress)
-    path = request.output if reduction.reached else best_found_path(request.output)
-    complete = replace(card, provenance=_provenance(request, card, reduction))
-    return Delivery(
-        path=path,
-        card=write_with_card(reduction.model, complete, path),
-        reduction=reduction,
-        skipped=tuple(reader.skipped),
+    source = _Source(
+        model, _card_that_fits(model, card, output, options), hashlib.sha256(model.read_bytes()).hexdigest()
     )
+    return _deliver(source, images, output, options, max_images=max_images, progress=progress)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The network to reduce, as it was when it was read."""
+
+    path: Path
+    card: ModelCard
+    sha256: str
 
 
 def best_found_path(output: Path) -> Path:
@@ -138,63 +143,58 @@ def versions() -> dict[str, str]:
     }
 
 
-def _choose(folder: ImageFolder, request: ReduceRequest) -> Sequence[ImageFile]:
-    """The images to fit on, and a quarter as many that are set apart to judge."""
-    return folder.choose(request.max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), request.seed).files
+def _deliver(
+    source: _Source,
+    images: Path,
+    output: Path | None,
+    options: ReduceOptions,
+    *,
+    max_images: int,
+    progress: Progress,
+) -> Delivery:
+    network = read_network(source.path, source.card.input.size)
+    chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
+    with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
+        calibration = calibration_set(chosen.files, source.card.input, Path(folder), progress=progress)
+        judge = Judge(source.card, network.model, calibration.apart, options.threads)
+        reduction = reduce_network(network, calibration, options, progress, judge=judge)
+    card = replace(source.card, provenance=_provenance(source, options, reduction))
+    path = None
+    if output is not None:
+        path = output if reduction.reached else best_found_path(output)
+        card = write_with_card(reduction.model, card, path)
+    return Delivery(path, card, reduction, calibration.skipped)
 
 
-def _set_apart(files: Sequence[ImageFile]) -> set[Path]:
-    """The images that judge the result: no fit and no choice of ranks sees them."""
-    return {file.path for file in thin(list(files[JUDGED_EVERY - 1 :: JUDGED_EVERY]), JUDGED_IMAGES)}
-
-
-def _require_sense(request: ReduceRequest, card: ModelCard) -> None:
-    if request.output.exists() and request.output.samefile(request.model):
-        raise InputError(f"{request.output} is the network itself; give another output path")
-    golden_of(open_network(request.model, request.threads), card)  # it runs, on the card's terms
+def _card_that_fits(
+    model: Path, override: Path | None, output: Path | None, options: ReduceOptions
+) -> ModelCard:
+    """The network's card, once all that can be known before the work is known to be in order."""
+    if output is not None:
+        require_writable(output)
+    card = require_card(model, override)
+    if output is not None and output.exists() and output.samefile(model):
+        raise InputError(f"{output} is the network itself; give another output path")
+    golden_of(open_network(model, options.threads), card)  # it runs, on the card's terms
     if "source_sha256" in (card.provenance or {}):
-        log.warning("%s is already reduced; its losses add up", request.model)
+        log.warning("%s is already reduced; its losses add up", model)
+    return card
 
 
-def _tensors(
-    reader: ImageReader, spec: InputSpec, judged: list[Tensor], progress: Progress
-) -> Iterator[Tensor]:
-    """The network's inputs to fit on; those to judge by go to ``judged``.
-
-    Raises:
-        InputError: At their end, if all were the same.
-    """
-    apart = _set_apart(reader.files)
-    first: Tensor | None = None
-    alike = False
-    for done, image in enumerate(prepare(reader, spec), start=1):
-        progress("reading images", done + len(reader.skipped), len(reader.files))
-        if first is None:
-            first = image.tensor.copy()
-        else:
-            alike = (alike or done == 2) and np.array_equal(first, image.tensor)
-        if image.file.path in apart:
-            judged.append(image.tensor.copy())
-        else:
-            yield image.tensor
-    if alike:
-        raise InputError("all calibration images are the same to the network; give different ones")
-
-
-def _provenance(request: ReduceRequest, card: ModelCard, reduction: Reduction) -> dict[str, Any]:
+def _provenance(source: _Source, options: ReduceOptions, reduction: Reduction) -> dict[str, Any]:
     """What the card keeps of how the network came about: nothing that differs from run to run."""
-    earlier = {} if card.provenance is None else {"source_provenance": card.provenance}
+    earlier = {} if source.card.provenance is None else {"source_provenance": source.card.provenance}
     return {
         **earlier,
-        "source": request.model.name,
-        "source_sha256": hashlib.sha256(request.model.read_bytes()).hexdigest(),
-        "speedup": request.target if request.cost == "macs" else None,
-        "storage": request.target if request.cost == "storage" else None,
-        "max_drop_percent": request.max_drop_percent,
+        "source": source.path.name,
+        "source_sha256": source.sha256,
+        "speedup": options.target if options.cost == "macs" else None,
+        "storage": options.target if options.cost == "storage" else None,
+        "max_drop_percent": options.max_drop_percent,
         "agreement_percent": reduction.agreement_percent,
-        "methods": list(request.methods),
-        "ranks": request.rule,
-        "seed": request.seed,
+        "methods": [method.name for method in options.methods],
+        "ranks": options.rule,
+        "seed": options.seed,
         "images": reduction.images,
         "versions": versions(),
     }

@@ -1,13 +1,14 @@
 """A reduced network, and what became of each layer of the original."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import onnx
 
-from export.layer import BYTES_OF_A_WEIGHT, Layer
-from export.methods.base import Candidate, Replacement
-from export.methods.input_channels import InputChannels
+from export.choose.cost import COSTS, stored_bytes
+from export.layer import ConvolutionShape, Layer
+from export.methods.base import Replacement
 from export.network.layers import ReducibleNetwork
 
 
@@ -16,36 +17,61 @@ class LayerReport:
     """What became of one layer.
 
     Attributes:
-        name: The layer.
-        op_type: ``Conv`` or ``Gemm``.
+        name: The layer's name, for people: several may have the same.
+        output: The tensor it writes, which tells it from all others.
+        op_type: ``Conv``, ``Gemm`` or ``MatMul``.
+        before: The layer's shape.
+        after: What stands for it in the reduced network, in order of execution.
         method: How it was replaced; None if it is as it was.
         solver: Which fit was best on held-out images.
         ranks: Filters between the factors; None if it is as it was.
-        macs_before: Multiply-adds for one image in the original.
-        macs_after: In the reduced network.
-        parameters_before: Weights and biases in the original.
-        parameters_after: In the reduced network.
-        storage_bytes_after: Least size of those on disk: less than four bytes each where many are zero.
         relative_error: Held-out squared error of the response over its variance.
         reason: Why it is as it was; None if it was replaced.
     """
 
     name: str
+    output: str
     op_type: str
+    before: ConvolutionShape
+    after: tuple[ConvolutionShape, ...]
     method: str | None
     solver: str | None
     ranks: tuple[int, ...] | None
-    macs_before: int
-    macs_after: int
-    parameters_before: int
-    parameters_after: int
-    storage_bytes_after: int
     relative_error: float | None
     reason: str | None
 
+    @property
+    def macs_before(self) -> int:
+        """Multiply-adds for one image in the original."""
+        return self.before.macs
+
+    @property
+    def macs_after(self) -> int:
+        """Multiply-adds for one image in the reduced network."""
+        return sum(shape.macs for shape in self.after)
+
+    @property
+    def parameters_before(self) -> int:
+        """Weights and biases in the original."""
+        return self.before.parameters
+
+    @property
+    def parameters_after(self) -> int:
+        """Weights and biases in the reduced network."""
+        return sum(shape.parameters for shape in self.after)
+
+    @property
+    def storage_bytes_after(self) -> int:
+        """Least size of those on disk: less than four bytes each where many are zero."""
+        return int(stored_bytes(self.after))
+
+    def cost(self, name: str) -> tuple[float, float]:
+        """What the layer cost before and costs after; ``name`` is a key of ``cost.COSTS``."""
+        return COSTS[name]([self.before]), COSTS[name](self.after)
+
 
 @dataclass(frozen=True)
-class Reduced:
+class ReducedNetwork:
     """A reduced network.
 
     Attributes:
@@ -64,8 +90,7 @@ class Reduced:
     @property
     def speedup(self) -> float:
         """Multiply-adds of the original over those of the reduced network."""
-        before = sum(layer.macs_before for layer in self.layers)
-        return before / max(sum(layer.macs_after for layer in self.layers), 1)
+        return self.ratio("macs")
 
     @property
     def parameters_ratio(self) -> float:
@@ -76,17 +101,37 @@ class Reduced:
     @property
     def storage_ratio(self) -> float:
         """Size of the original's weights on disk over the least size of those of the reduced network."""
-        before = sum(BYTES_OF_A_WEIGHT * layer.parameters_before for layer in self.layers)
-        return before / sum(layer.storage_bytes_after for layer in self.layers)
+        return self.ratio("storage")
 
     def ratio(self, cost: str) -> float:
-        """The original's cost over that of the reduced network; ``cost`` is a key of ``choices.COSTS``."""
-        return {"macs": self.speedup, "storage": self.storage_ratio}[cost]
+        """The original's cost over that of the reduced network; ``cost`` is a key of ``cost.COSTS``."""
+        costs = [layer.cost(cost) for layer in self.layers]
+        return sum(before for before, _ in costs) / max(sum(after for _, after in costs), 1)
+
+
+@dataclass(frozen=True)
+class Reduction(ReducedNetwork):
+    """A reduced network and how it came about.
+
+    Attributes:
+        images: Calibration images used.
+        image_passes: Work of all passes over the images, in passes through the original network.
+        seconds: Time taken.
+        agreement_percent: With the original, as judged; None if not judged.
+        cost: What was to become less: a key of ``cost.COSTS``.
+        reached: Whether the target was reached within the allowed loss.
+    """
+
+    images: int
+    image_passes: float
+    seconds: float
+    agreement_percent: float | None
+    cost: str
+    reached: bool
 
 
 def layer_reports(
     original: ReducibleNetwork,
-    fitted: ReducibleNetwork,
     reduced: ReducibleNetwork,
     replacements: Mapping[str, Replacement],
     offered: Collection[str],
@@ -95,62 +140,55 @@ def layer_reports(
 
     Args:
         original: The network as it was.
-        fitted: With its layers replaced.
-        reduced: The same without the channels that nothing reads.
-        replacements: By the layer's name.
-        offered: Names of the layers that had candidates.
+        reduced: The network as it is written.
+        replacements: By the layer's output.
+        offered: Outputs of the layers that had candidates.
     """
-    costs = _Costs.of(fitted, reduced)
-    return tuple(
-        _report(layer, replacements.get(layer.name), costs, offered=layer.name in offered)
-        for layer in original.layers
-    )
-
-
-@dataclass(frozen=True)
-class _Costs:
-    """What the last convolution of each layer costs, before and after unread channels were left out."""
-
-    fitted: Mapping[str, Layer]
-    reduced: Mapping[str, Layer]
-
-    @classmethod
-    def of(cls, fitted: ReducibleNetwork, reduced: ReducibleNetwork) -> "_Costs":
-        return cls(*({layer.output: layer for layer in network.layers} for network in (fitted, reduced)))
-
-    def after(self, layer: Layer, candidate: Candidate | None) -> tuple[int, int]:
-        """Multiply-adds and parameters of what stands for a layer."""
-        last = self.reduced[layer.output]
-        if candidate is None or candidate.method == InputChannels.name:
-            return last.macs, last.parameters
-        unread = self.fitted[layer.output]
-        return (
-            candidate.macs - unread.macs + last.macs,
-            candidate.parameters - unread.parameters + last.parameters,
+    by_output = {layer.output: layer for layer in reduced.layers}
+    reports = []
+    for layer in original.layers:
+        replacement = replacements.get(layer.output)
+        chain = _in_its_place(layer, by_output)
+        sparse = replacement is not None and any(
+            shape.connections is not None for shape in replacement.candidate.convolutions
         )
+        after = tuple(_sparse_shape(reduced, each) if sparse else each.shape for each in chain)
+        reports.append(_report(layer, after, replacement, offered=layer.output in offered))
+    return tuple(reports)
 
 
-def _report(layer: Layer, replacement: Replacement | None, costs: _Costs, *, offered: bool) -> LayerReport:
+def _in_its_place(layer: Layer, by_output: Mapping[str, Layer]) -> list[Layer]:
+    """What stands for a layer in the reduced network, from its input to its output."""
+    chain = [by_output[layer.output]]
+    while chain[0].input != layer.input:
+        chain.insert(0, by_output[chain[0].input])
+    return chain
+
+
+def _sparse_shape(network: ReducibleNetwork, layer: Layer) -> ConvolutionShape:
+    """The shape of a layer of which only the weights that are not zero are to be stored."""
+    return replace(layer.shape, connections=int(np.count_nonzero(network.array(layer.weight))))
+
+
+def _report(
+    layer: Layer, after: tuple[ConvolutionShape, ...], replacement: Replacement | None, *, offered: bool
+) -> LayerReport:
     candidate = replacement.candidate if replacement else None
-    macs, parameters = costs.after(layer, candidate)
-    sparse = candidate.sparse_bytes if candidate else None
     return LayerReport(
         name=layer.name,
+        output=layer.output,
         op_type=layer.op_type,
+        before=layer.shape,
+        after=after,
         method=candidate.method if candidate else None,
         solver=replacement.solver if replacement else None,
         ranks=candidate.ranks if candidate else None,
-        macs_before=layer.macs,
-        macs_after=macs,
-        parameters_before=layer.parameters,
-        parameters_after=parameters,
-        storage_bytes_after=BYTES_OF_A_WEIGHT * parameters if sparse is None else sparse,
         relative_error=replacement.relative_error if replacement else None,
-        reason=None if replacement else layer.reason or _why_not(layer, parameters, offered=offered),
+        reason=None if replacement else layer.reason or _why_not(layer, after, offered=offered),
     )
 
 
-def _why_not(layer: Layer, parameters: int, *, offered: bool) -> str:
-    if parameters < layer.parameters:
+def _why_not(layer: Layer, after: tuple[ConvolutionShape, ...], *, offered: bool) -> str:
+    if sum(shape.parameters for shape in after) < layer.parameters:
         return "narrowed: only what the next layer reads is left"
     return "not worth reducing for this target" if offered else "no cheaper by the methods asked for"

@@ -11,10 +11,9 @@ from typing import Any
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import write_text
-from export.layer import BYTES_OF_A_WEIGHT, Layer
+from export.layer import Layer
 from export.network.layers import ReducibleNetwork
-from export.reduction.result import LayerReport
-from export.reduction.run import Reduction
+from export.reduction.result import LayerReport, Reduction
 
 COST_UNITS = {"macs": "macs", "storage": "bytes"}
 BAR_WIDTH = 320
@@ -125,11 +124,10 @@ def _layer_fields(layer: Layer, macs: int) -> dict[str, Any]:
 
 
 def _reduced_layer_fields(layer: LayerReport, cost: str) -> dict[str, Any]:
-    before, after = layer.macs_before, layer.macs_after
-    if cost == "storage":
-        before, after = BYTES_OF_A_WEIGHT * layer.parameters_before, layer.storage_bytes_after
+    before, after = layer.cost(cost)
     return {
         "name": layer.name,
+        "output": layer.output,
         "op_type": layer.op_type,
         "method": layer.method,
         "solver": layer.solver,

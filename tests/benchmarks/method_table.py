@@ -23,7 +23,8 @@ import onnx
 from edge_runtime.base.errors import PiInferError
 from edge_runtime.base.files import write_text
 from edge_runtime.model.engines.onnxruntime import default_threads
-from export.calibrate.images import ImageReader, find_images, prepare
+from export.calibrate.calibration_set import calibration_set
+from export.calibrate.images import find_images
 from export.calibrate.padding import SquarePadding
 from export.judge.classification import Evaluation, ModelScore, evaluate_classifier
 from export.judge.contestants import open_contestant
@@ -34,7 +35,8 @@ from export.methods.channel import Channel
 from export.network.card import require_card, with_card
 from export.network.layers import read_network
 from export.progress import silent
-from export.reduction.run import ReduceOptions, open_reducer
+from export.reduction.options import ReduceOptions
+from export.reduction.run import open_fitter
 
 ASSETS = Path(__file__).resolve().parents[3] / "shared" / "assets"
 Scores = dict[str, float]
@@ -182,9 +184,7 @@ def _reduce(task: Task, way: Way, made: dict[float, Path], images: int) -> dict[
     """Write the reduced networks; the ratio that each has. Empty if the methods find nothing to do."""
     card = require_card(task.model, None)
     network = read_network(task.model, card.input.size)
-    calibration = find_images(ASSETS / "images" / task.calibration).choose(images, 0)
-    reader = ImageReader(calibration.files, task.padding)
-    tensors = (image.tensor for image in prepare(reader, card.input))
+    files = find_images(ASSETS / "images" / task.calibration).choose(images, 0).files
     options = ReduceOptions(
         methods=way.methods,
         nonlinear=way.nonlinear,
@@ -193,16 +193,18 @@ def _reduce(task: Task, way: Way, made: dict[float, Path], images: int) -> dict[
     )
     reached: dict[float, float] = {}
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        calibration = calibration_set(files, card.input, folder, padding=task.padding, judged=False)
         try:
-            reducer = stack.enter_context(open_reducer(network, tensors, options, silent))
+            fitter = stack.enter_context(open_fitter(network, calibration, options, silent))
         except PiInferError as error:
             print(f"{task.network}, {way.name}: {error}", file=sys.stderr)
             return {}
         for ratio, path in made.items():
-            attempt = reducer(ratio)
-            onnx.save(with_card(attempt.result.model, card), path)
-            reached[ratio] = attempt.ratio
-            if attempt.ratio < ratio:
+            reduced = fitter.reduce(fitter.decide(ratio))
+            onnx.save(with_card(reduced.model, card), path)
+            reached[ratio] = reduced.ratio(way.cost)
+            if reached[ratio] < ratio:
                 break  # the methods can do no more
     return reached
 

@@ -7,16 +7,14 @@ import hashlib
 import sys
 
 from export.network.layers import describe
-from export.progress import silent
-from export.reduction.run import ReduceOptions, reduce_network
 from tests.attacks.networks import network
+from tests.export.reductions import reduce_on
 from tests.export.small_networks import images_for
 
 
 def main(seed: int) -> str:
     found = describe(network(size=40), None, "it")  # of more positions than are sampled
-    options = ReduceOptions(target=2.0, seed=seed)
-    reduction = reduce_network(found, iter(images_for(found, 12)), options, silent)
+    reduction = reduce_on(found, images_for(found, 12), target=2.0, seed=seed)
     return hashlib.sha256(reduction.model.SerializeToString()).hexdigest()
 
 

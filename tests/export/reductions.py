@@ -1,20 +1,25 @@
 """Reducing small networks, for the tests of that."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from export.calibrate.calibration_set import calibration_of
+from export.choose.selection import Decision
 from export.layer import Layer
 from export.methods.base import Method
 from export.methods.channel import Channel
 from export.methods.combined import Combined
 from export.methods.spatial import Spatial
 from export.network.layers import ReducibleNetwork, describe
-from export.progress import silent
-from export.reduction.run import ReduceOptions, Reduction, reduce_network
+from export.progress import Progress, silent
+from export.reduction.options import ReduceOptions
+from export.reduction.result import Reduction
+from export.reduction.run import reduce_network
 from tests.export.small_networks import (
     Array,
     count_macs,
@@ -26,11 +31,26 @@ FACTORS = (Channel(), Spatial(), Combined())  # what a layer becomes costs nothi
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def reduce(model: onnx.ModelProto, images: int = COUNT, **options: object) -> Reduction:
+def reduce(
+    model: onnx.ModelProto, images: int = COUNT, decision: Decision | None = None, **options: object
+) -> Reduction:
     """Reduce on random images of the network's own size, or of 16x16."""
     found = describe(model, size_of(model), "it")
+    return reduce_on(found, images_for(found, images), decision=decision, **options)
+
+
+def reduce_on(
+    found: ReducibleNetwork,
+    images: Iterable[Array],
+    progress: Progress = silent,
+    decision: Decision | None = None,
+    **options: object,
+) -> Reduction:
+    """Reduce a network on these inputs."""
     chosen = ReduceOptions(**options)  # type: ignore[arg-type]
-    return reduce_network(found, iter(images_for(found, images)), chosen, silent)
+    with tempfile.TemporaryDirectory() as folder:
+        calibration = calibration_of(images, Path(folder))
+        return reduce_network(found, calibration, chosen, progress, decision=decision)
 
 
 def size_of(model: onnx.ModelProto) -> tuple[int, int]:
@@ -51,10 +71,10 @@ def full_rank(method: Method, layer: Layer) -> tuple[int, ...]:
 def at_full_rank(found: ReducibleNetwork, images: Sequence[Array], method: Method) -> Reduction:
     """Every convolution that can be reduced replaced, and nothing lost."""
     layers = [layer for layer in found.reducible if not layer.fully_connected]
-    choice = {layer.name: method.candidate(layer, full_rank(method, layer), 0.0) for layer in layers}
-    options = ReduceOptions(methods=(method,), choice=choice, nonlinear=False)
-    reduction = reduce_network(found, iter(images), options, silent)
-    assert [layer.method for layer in reduction.layers if layer.name in choice] == [method.name] * len(choice)
+    decision = {layer.output: method.candidate(layer, full_rank(method, layer), 0.0) for layer in layers}
+    reduction = reduce_on(found, images, decision=decision, methods=(method,), nonlinear=False)
+    replaced = [layer.method for layer in reduction.layers if layer.output in decision]
+    assert replaced == [method.name] * len(decision)
     return reduction
 
 

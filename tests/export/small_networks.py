@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_runtime.model.engines.onnxruntime import open_bytes
+from export.calibrate.calibration_set import calibration_of
 from export.calibrate.passes import Passes
 from export.calibrate.sampler import Sampler
-from export.calibrate.stream import keep_inputs
 from export.fit.data import LayerData
 from export.layer import Layer
 from export.methods.base import Replacement
@@ -202,8 +202,9 @@ def sample_layers(network: ReducibleNetwork, images: Sequence[Array], seed: int 
     """What there is to fit each reducible layer on, in the original network, by the layer's output."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        inputs = keep_inputs(iter(images), network.input_name, folder)
-        passes = Passes(inputs, Sampler(network, inputs.count, seed, folder), folder, 1, silent)
+        inputs = calibration_of(images, folder).fit
+        sampler = Sampler(network, inputs, seed, folder)
+        passes = Passes(network, inputs, sampler, folder, threads=1, progress=silent)
         return passes.record(network, network.reducible, with_patches=True)
 
 

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
-from export.calibrate.sampler import Sampler, is_held_out
+from export.calibrate.calibration_set import calibration_of, is_held_out
+from export.calibrate.inputs import KeptInputs
+from export.calibrate.plan import SamplingPlan
+from export.calibrate.sampler import Sampler
 from export.fit.data import LayerData
 from export.fit.moments import Moments
 from export.layer import Layer
@@ -17,6 +20,10 @@ from tests.export.small_networks import Array, Geometry, convolution, images_for
 
 SMALL = Geometry(4, 6, (3, 3), size=(4, 4))  # all its positions are sampled
 LARGE = Geometry(4, 6, (3, 3), size=(30, 30))
+
+
+def sampler_for(found: ReducibleNetwork, images: list[Array], folder: Path, seed: int = 0) -> Sampler:
+    return Sampler(found, calibration_of(images, folder).fit, seed, folder)
 
 
 def recorded(found: ReducibleNetwork, sampler: Sampler, images: list[Array]) -> LayerData:
@@ -38,7 +45,7 @@ def assert_same(one: Moments, other: Moments) -> None:
 def test_responses_are_those_of_the_network(tmp_path: Path) -> None:
     found = convolution(SMALL)
     images = images_for(found, 10)
-    data = recorded(found, Sampler(found, 10, 0, tmp_path), images)
+    data = recorded(found, sampler_for(found, images, tmp_path), images)
     answers = [output[0].reshape(6, -1).T for output in outputs(found.model, images)]
     for part, wanted in ((data.fit, False), (data.held_out, True)):
         y = np.concatenate([a for index, a in enumerate(answers) if is_held_out(index) == wanted])
@@ -50,7 +57,7 @@ def test_responses_are_those_of_the_network(tmp_path: Path) -> None:
 def test_unchanged_network_gives_the_recorded_samples_again(tmp_path: Path) -> None:
     found = convolution(LARGE)
     images = images_for(found, 10)
-    sampler = Sampler(found, 10, 0, tmp_path)
+    sampler = sampler_for(found, images, tmp_path)
     data, again = recorded(found, sampler, images), gathered(found, sampler, images)
     assert_same(data.fit, again.fit)
     assert_same(data.held_out, again.held_out)
@@ -61,7 +68,7 @@ def test_changed_input_is_paired_with_the_original_response(tmp_path: Path) -> N
     """Doubled patches, the same responses: half the weights answer them."""
     found = convolution(LARGE)
     images = images_for(found, 10)
-    sampler = Sampler(found, 10, 0, tmp_path)
+    sampler = sampler_for(found, images, tmp_path)
     recorded(found, sampler, images)
     data = gathered(found, sampler, [2 * image for image in images])
     assert data.fit.error(data.weights / 2, data.bias) < 1e-9
@@ -71,7 +78,9 @@ def test_changed_input_is_paired_with_the_original_response(tmp_path: Path) -> N
 def test_seed_chooses_the_positions(tmp_path: Path) -> None:
     found = convolution(LARGE)
     images = images_for(found, 10)
-    one, same, other = (recorded(found, Sampler(found, 10, seed, tmp_path), images) for seed in (0, 0, 1))
+    one, same, other = (
+        recorded(found, sampler_for(found, images, tmp_path, seed), images) for seed in (0, 0, 1)
+    )
     assert_same(one.fit, same.fit)
     assert not np.array_equal(one.fit.xx, other.fit.xx)
 
@@ -81,12 +90,12 @@ def test_responses_that_are_not_finite(tmp_path: Path) -> None:
     images = [image * np.float32(1e30) for image in images_for(found, 10)]
     found.model.graph.initializer[0].raw_data = np.full((6, 4, 3, 3), 1e30, np.float32).tobytes()
     with pytest.raises(ModelRefusedError, match="NaN or infinite values at 'scores'"):
-        recorded(found, Sampler(found, 10, 0, tmp_path), images)
+        recorded(found, sampler_for(found, images, tmp_path), images)
 
 
 def test_too_few_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="4 calibration images are too few; give at least 6"):
-        Sampler(convolution(SMALL), 4, 0, tmp_path)
+        sampler_for(convolution(SMALL), images_for(convolution(SMALL), 4), tmp_path)
 
 
 def layer_of(out_channels: int, in_channels: int, size: int) -> Layer:
@@ -94,8 +103,9 @@ def layer_of(out_channels: int, in_channels: int, size: int) -> Layer:
     return replace(layer, out_channels=out_channels, in_channels=in_channels, output_size=(size, size))
 
 
-def sampler_of(images: int) -> Sampler:
-    return Sampler(convolution(SMALL), images, 0, Path())
+def plan_of(images: int) -> SamplingPlan:
+    inputs = KeptInputs(Path(), (1, 4, 4, 4), tuple(range(images)))
+    return SamplingPlan(convolution(SMALL), inputs, 0)
 
 
 @settings(deadline=None, max_examples=200)
@@ -104,18 +114,18 @@ def test_number_of_images_asked_for_is_enough(
     out_channels: int, in_channels: int, size: int, images: int
 ) -> None:
     layer = layer_of(out_channels, in_channels, size)
-    needed = sampler_of(images).images_needed(layer)
+    needed = plan_of(images).images_needed(layer)
     assert needed == 0 or needed > images
     images = max(images, needed)
     for more in (0, 1, 2, 7, images):
-        sampler = sampler_of(images + more)
-        assert sampler.images_needed(layer) == 0
+        plan = plan_of(images + more)
+        assert plan.images_needed(layer) == 0
         fitted = sum(not is_held_out(index) for index in range(images + more))
-        assert fitted * sampler.positions(layer) > out_channels
+        assert fitted * plan.positions(layer) > out_channels
 
 
 @given(st.integers(1, 512), st.integers(1, 40), st.integers(5, 5000))
 def test_positions_are_within_bounds(in_channels: int, size: int, images: int) -> None:
     layer = layer_of(8, in_channels, size)
-    positions = sampler_of(images).positions(layer)
+    positions = plan_of(images).positions(layer)
     assert min(20, layer.positions) <= positions <= min(512, layer.positions)

@@ -8,9 +8,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.model.engines.onnxruntime import open_bytes
-from export.calibrate.stream import Activations, ActivationStream, KeptTensors, keep_inputs
+from export.calibrate.calibration_set import calibration_of
+from export.calibrate.inputs import KeptInputs
+from export.calibrate.stream import Activations, ActivationStream
 from export.network.layers import ReducibleNetwork, describe
 from export.network.topology import fragment, frontier
 from tests.attacks.networks import network
@@ -20,8 +22,15 @@ COUNT = 3
 PLENTY = 1 << 30
 
 
-def kept_inputs(found: ReducibleNetwork, folder: Path) -> KeptTensors:
-    return keep_inputs(iter(images_for(found, COUNT)), found.input_name, folder)
+def kept_inputs(found: ReducibleNetwork, folder: Path) -> KeptInputs:
+    return calibration_of(images_for(found, COUNT), folder).fit
+
+
+def stream_of(
+    found: ReducibleNetwork, folder: Path, budget_bytes: int = PLENTY, goals: Sequence[str] = ("scores",)
+) -> ActivationStream:
+    inputs = kept_inputs(found, folder)
+    return ActivationStream(inputs, folder / "kept", goals=goals, threads=1, budget_bytes=budget_bytes)
 
 
 def at_once(model: onnx.ModelProto, images: Sequence[Array], names: Sequence[str]) -> list[Activations]:
@@ -58,7 +67,7 @@ def test_stretches_give_what_the_whole_network_gives(
     model: onnx.ModelProto, stretches: list[list[str]], budget_bytes: int, tmp_path: Path
 ) -> None:
     found = describe(model, None, "it")
-    stream = ActivationStream(kept_inputs(found, tmp_path), tmp_path / "kept", 1, budget_bytes)
+    stream = stream_of(found, tmp_path, budget_bytes)
     images = images_for(found, COUNT)
     for wanted in stretches:
         computed = [name for name in wanted if name != "image"]
@@ -68,7 +77,7 @@ def test_stretches_give_what_the_whole_network_gives(
         assert_same(stream.advance(found, wanted), expected)
     stream.close()
     assert list((tmp_path / "kept").iterdir()) == []
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["inputs.f32"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["apart.f32", "fit.f32"]
 
 
 def negated(name: str) -> onnx.ModelProto:
@@ -82,7 +91,7 @@ def negated(name: str) -> onnx.ModelProto:
 
 def test_network_may_change_behind_what_was_wanted(budget_bytes: int, tmp_path: Path) -> None:
     original, changed = describe(residual(), None, "it"), describe(negated("w1"), None, "it")
-    stream = ActivationStream(kept_inputs(original, tmp_path), tmp_path / "kept", 1, budget_bytes)
+    stream = stream_of(original, tmp_path, budget_bytes)
     images = images_for(original, COUNT)
     assert_same(stream.advance(original, ["a"]), at_once(original.model, images, ["a"]))
     assert_same(stream.advance(changed, ["r"]), at_once(changed.model, images, ["r"]))
@@ -95,7 +104,7 @@ def test_each_part_runs_once_where_all_is_kept(tmp_path: Path) -> None:
     once = sum(layer.macs for layer in found.layers[:2])
     counts = {}
     for budget_bytes in (0, PLENTY):
-        stream = ActivationStream(kept_inputs(found, tmp_path), tmp_path / "kept", 1, budget_bytes)
+        stream = stream_of(found, tmp_path, budget_bytes)
         for wanted in (["a"], ["r"]):
             assert len(list(stream.advance(found, wanted))) == COUNT
         counts[budget_bytes] = stream.image_macs
@@ -104,7 +113,7 @@ def test_each_part_runs_once_where_all_is_kept(tmp_path: Path) -> None:
 
 def test_only_the_last_cut_is_kept(tmp_path: Path) -> None:
     found = describe(residual(), None, "it")
-    stream = ActivationStream(kept_inputs(found, tmp_path), tmp_path / "kept", 1)
+    stream = stream_of(found, tmp_path)
     for wanted, tensors in ((["a"], 1), (["r"], 2), (["c", "d"], 2)):
         assert len(list(stream.advance(found, wanted))) == COUNT
         files = list((tmp_path / "kept").iterdir())
@@ -134,8 +143,8 @@ def with_whole_numbers() -> onnx.ModelProto:
 
 def test_tensors_that_are_no_floats_are_computed_anew(tmp_path: Path) -> None:
     found = describe(with_whole_numbers(), None, "it")
-    assert frontier(found.model, ["r1"], "image") == ["r1", "whole"]
-    stream = ActivationStream(kept_inputs(found, tmp_path), tmp_path / "kept", 1)
+    assert frontier(found.model, ["r1"], "image", ["scores"]) == ["r1", "whole"]
+    stream = stream_of(found, tmp_path)
     images = images_for(found, COUNT)
     for wanted in (["r1"], ["sum"], ["c2"]):
         assert_same(stream.advance(found, wanted), at_once(found.model, images, wanted))
@@ -145,19 +154,22 @@ def test_values_that_are_not_finite(tmp_path: Path) -> None:
     model = network()
     model.graph.node[1].op_type = "Log"  # of negative numbers too
     found = describe(model, None, "it")
-    stream = ActivationStream(kept_inputs(found, tmp_path), tmp_path / "kept", 1)
+    stream = stream_of(found, tmp_path)
     with pytest.raises(ModelRefusedError, match="NaN or infinite values at 'r1'"):
         list(stream.advance(found, ["r1"]))
 
 
-def test_no_images(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no calibration images"):
-        keep_inputs(iter([]), "image", tmp_path)
+def test_nothing_is_kept_that_no_goal_needs(tmp_path: Path) -> None:
+    found = describe(residual(), None, "it")
+    stream = stream_of(found, tmp_path, goals=("a", "r"))
+    for wanted, files in ((["a"], 1), (["r"], 1)):
+        assert len(list(stream.advance(found, wanted))) == COUNT
+        assert len(list((tmp_path / "kept").iterdir())) == files
 
 
-def test_kept_tensors_are_read_back_as_they_were(tmp_path: Path) -> None:
+def test_kept_inputs_are_read_back_as_they_were(tmp_path: Path) -> None:
     found = describe(network(), None, "it")
     kept = kept_inputs(found, tmp_path)
+    assert len(kept) == COUNT
     for _ in range(2):
-        read = [values["image"] for values in kept.read()]
-        assert np.array_equal(read, images_for(found, COUNT))
+        assert np.array_equal(list(kept), images_for(found, COUNT))

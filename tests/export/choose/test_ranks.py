@@ -8,24 +8,33 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from export.choose.choices import STORAGE_BYTES, Offer
+from export.choose.choices import choices_of
+from export.choose.cost import multiply_adds, stored_bytes
+from export.choose.offers import Offer
 from export.choose.ranks import RULES, by_energy, by_error
-from export.choose.selection import Chosen
-from export.layer import Layer
+from export.choose.selection import Decision
+from export.layer import ConvolutionShape, Layer
 from export.methods.base import Candidate
 from export.network.layers import describe
 from tests.attacks.networks import network
 
-MACS = describe(network(), None, "it").layers[0].macs
-Rule = Callable[[Sequence[Offer], float], Chosen]
+LAYER = describe(network(), None, "it").layers[0]
+MACS = LAYER.macs
+Rule = Callable[[Sequence[Offer], float], Decision]
 
 
 def layer_named(name: str) -> Layer:
-    return replace(describe(network(), None, "it").layers[0], name=name, output=name)
+    return replace(LAYER, name=name, output=name)
+
+
+def shapes_of(macs: int) -> tuple[ConvolutionShape, ...]:
+    """Convolutions of so many multiply-adds and weights, of which the last costs nothing to run."""
+    first = ConvolutionShape(1, macs, (1, 1), (1, 1), bias=False)
+    return first, replace(LAYER.shape, output_size=(0, 0))
 
 
 def candidate(macs: int, error: float, method: str = "channel") -> Candidate:
-    return Candidate(method, (1,), macs, 1, error)
+    return Candidate(method, (1,), shapes_of(macs), error)
 
 
 def offer(name: str, *pairs: tuple[int, float]) -> Offer:
@@ -43,11 +52,11 @@ def offers(draw: st.DrawFn, layers: int = 4, candidates: int = 5) -> list[Offer]
     return [offer(f"layer{i}", *draw(pairs)) for i in range(count)]
 
 
-def cost(found: Sequence[Offer], chosen: Chosen) -> int:
-    return sum(chosen[o.layer.name].macs if o.layer.name in chosen else MACS for o in found)
+def cost(found: Sequence[Offer], chosen: Decision) -> int:
+    return sum(chosen[o.layer.output].macs if o.layer.output in chosen else MACS for o in found)
 
 
-def loss(chosen: Chosen) -> float:
+def loss(chosen: Decision) -> float:
     return sum(candidate.relative_error for candidate in chosen.values())
 
 
@@ -55,11 +64,11 @@ def cheapest(found: Sequence[Offer]) -> int:
     return sum(min((c.macs for c in o.candidates), default=MACS) for o in found)
 
 
-def all_choices(found: Sequence[Offer]) -> list[Chosen]:
+def all_choices(found: Sequence[Offer]) -> list[Decision]:
     """Every combination there is."""
     ways = [(None, *o.candidates) for o in found]
     return [
-        {o.layer.name: c for o, c in zip(found, way, strict=True) if c is not None}
+        {o.layer.output: c for o, c in zip(found, way, strict=True) if c is not None}
         for way in itertools.product(*ways)
     ]
 
@@ -75,7 +84,7 @@ def test_budget_holds_wherever_it_can(rule: Rule, found: list[Offer], share: flo
     budget = share * MACS * len(found)
     chosen = rule(found, budget)
     assert cost(found, chosen) <= max(budget, cheapest(found))
-    assert all(c in o.candidates for o in found if (c := chosen.get(o.layer.name)))
+    assert all(c in o.candidates for o in found if (c := chosen.get(o.layer.output)))
 
 
 @pytest.mark.parametrize("rule", RULES.values())
@@ -100,7 +109,7 @@ def test_by_error_is_never_worse_than_the_best_by_more_than_one_step(
 ) -> None:
     """What a knapsack by prices may leave on the table is one step of one layer."""
     budget = max(share * MACS * len(found), cheapest(found))
-    largest_step = max(o.choices()[-1].error for o in found)
+    largest_step = max(choices_of(o, (), multiply_adds).errors[-1] for o in found)
     assert loss(by_error(found, budget)) <= least_loss(found, budget) + largest_step + 1e-9
 
 
@@ -143,9 +152,9 @@ def test_by_energy_passes_over_a_rank_that_saves_nothing() -> None:
 @settings(deadline=None, max_examples=150)
 @given(offers(layers=1, candidates=8))
 def test_choices_are_a_clean_front(found: list[Offer]) -> None:
-    layer, *choices = found[0].choices()
-    assert (layer.candidate, layer.fixed + layer.variable, layer.error) == (None, MACS, 0)
-    points = [(choice.fixed + choice.variable, choice.error) for choice in choices]
+    choices = choices_of(found[0], (), multiply_adds)
+    whole, *points = zip(choices.costs[:, -1], choices.errors, strict=True)
+    assert (choices.candidates[0], whole) == (None, (MACS, 0))
     assert not any(_no_worse(a, b) for a, b in itertools.permutations(points, 2))
     for dropped in found[0].candidates:
         assert any(_no_worse(point, (dropped.macs, dropped.relative_error)) for point in points)
@@ -156,9 +165,9 @@ def _no_worse(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 def test_of_equal_candidates_the_first_stays() -> None:
-    same = [Candidate(method, (1,), MACS // 2, 1, 0.1) for method in ("channel", "spatial", "combined")]
-    choices = Offer(layer_named("a"), tuple(same)).choices()
-    assert [c.candidate.method for c in choices if c.candidate] == ["channel"]
+    same = tuple(candidate(MACS // 2, 0.1, method) for method in ("channel", "spatial", "combined"))
+    choices = choices_of(Offer(layer_named("a"), same), (), multiply_adds)
+    assert [c.method for c in choices.candidates if c] == ["channel"]
 
 
 def test_a_layer_that_none_follows_is_reduced_last() -> None:
@@ -169,8 +178,9 @@ def test_a_layer_that_none_follows_is_reduced_last() -> None:
 
 def test_what_is_saved_may_be_storage() -> None:
     """One candidate saves only multiply-adds, the other only weights."""
-    faster = Candidate("channel", (1,), MACS // 2, 10**6, 0.1)
-    smaller = Candidate("sparse", (1,), MACS, 1, 0.1, sparse_bytes=1)
-    found = [Offer(layer_named("a"), (faster, smaller))]
+    layer = layer_named("a")
+    faster = Candidate("channel", (1,), shapes_of(MACS // 2), 0.1)
+    smaller = Candidate("sparse", (1,), (replace(layer.shape, connections=1),), 0.1)
+    found = [Offer(layer, (faster, smaller))]
     assert by_error(found, MACS / 2)["a"] == faster
-    assert by_error(found, found[0].layer.storage_bytes / 2, STORAGE_BYTES)["a"] == smaller
+    assert by_error(found, stored_bytes([layer.shape]) / 2, stored_bytes)["a"] == smaller

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from export.choose.choices import MULTIPLY_ADDS, Offer
+from export.choose.cost import multiply_adds
+from export.choose.offers import Offer
 from export.choose.ranks import RULES, by_error
-from export.choose.selection import Chosen, Selection
+from export.choose.selection import Decision, Selection
 from export.layer import Layer
 from export.methods.channel import Channel
 from export.methods.input_channels import InputChannels
@@ -38,16 +39,16 @@ def offers(errors: np.ndarray, ranks: range = range(1, 15)) -> list[Offer]:
     return found
 
 
-def true_cost(chosen: Chosen) -> float:
+def true_cost(chosen: Decision) -> float:
     """Of the network that results: one convolution of so many channels, or two factors."""
     widths = {each.name: 16 for each in LAYERS}
     for each in LAYERS:
-        candidate = chosen.get(each.name)
+        candidate = chosen.get(each.output)
         if candidate is not None and candidate.method == "input-channels":
             widths[each.source] = candidate.ranks[0]
     total = 0
     for each in LAYERS:
-        candidate = chosen.get(each.name)
+        candidate = chosen.get(each.output)
         if candidate is not None and candidate.method == "channel":
             total += 100 * candidate.ranks[0] * (144 + widths[each.name])
         else:
@@ -56,7 +57,7 @@ def true_cost(chosen: Chosen) -> float:
     return total
 
 
-def loss(chosen: Chosen) -> float:
+def loss(chosen: Decision) -> float:
     return sum(candidate.relative_error for candidate in chosen.values())
 
 
@@ -64,16 +65,16 @@ def random_errors(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0.001, 0.06, (len(LAYERS), 2))
 
 
-def all_choices(found: list[Offer]) -> list[Chosen]:
+def all_choices(found: list[Offer]) -> list[Decision]:
     ways = itertools.product(*((None, *offer.candidates) for offer in found))
-    return [{o.layer.name: c for o, c in zip(found, way, strict=True) if c is not None} for way in ways]
+    return [{o.layer.output: c for o, c in zip(found, way, strict=True) if c is not None} for way in ways]
 
 
 @pytest.mark.parametrize("rule", RULES)
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 999), share=st.floats(0.2, 0.9))
 def test_budget_holds_for_the_network_that_results(rule: str, seed: int, share: float) -> None:
-    chosen = RULES[rule](offers(random_errors(seed)), share * WHOLE, MULTIPLY_ADDS)
+    chosen = RULES[rule](offers(random_errors(seed)), share * WHOLE, multiply_adds)
     assert true_cost(chosen) <= share * WHOLE
 
 
@@ -81,10 +82,10 @@ def test_budget_holds_for_the_network_that_results(rule: str, seed: int, share: 
 @given(seed=st.integers(0, 999), price=st.floats(0, 20))
 def test_settled_for_a_price_is_the_best_of_all(seed: int, price: float) -> None:
     found = offers(random_errors(seed), range(1, 16, 4))
-    selection = Selection(found, MULTIPLY_ADDS)
+    selection = Selection(found, multiply_adds)
     selection.settle(price)
     paid = [loss(way) + price * true_cost(way) / 1e6 for way in all_choices(found)]
-    chosen = selection.chosen()
+    chosen = selection.decision()
     assert loss(chosen) + price * true_cost(chosen) / 1e6 == pytest.approx(min(paid))
     assert selection.cost() == pytest.approx(true_cost(chosen))
 
@@ -94,13 +95,13 @@ def test_settled_for_a_price_is_the_best_of_all(seed: int, price: float) -> None
 def test_costs_foretell_what_a_change_makes_of_the_whole(
     seed: int, rows: list[int], data: st.DataObject
 ) -> None:
-    selection = Selection(offers(random_errors(seed)), MULTIPLY_ADDS)
+    selection = Selection(offers(random_errors(seed)), multiply_adds)
     for row in rows:
         costs, before = selection.costs(row), selection.cost()
         index = data.draw(st.integers(0, len(costs) - 1))
         foretold = before + costs[index] - costs[selection.at[row]]
         selection.at[row] = index
-        assert selection.cost() == pytest.approx(foretold) == pytest.approx(true_cost(selection.chosen()))
+        assert selection.cost() == pytest.approx(foretold) == pytest.approx(true_cost(selection.decision()))
 
 
 def test_close_to_the_least_error_of_all() -> None:
@@ -125,6 +126,6 @@ def test_what_narrowing_saves_before_is_spent() -> None:
 def test_a_narrowed_source_of_factors_saves_in_its_last_one() -> None:
     one = Channel().candidate(LAYERS[0], (4,), 0.1)
     two = InputChannels().candidate(LAYERS[1], (8,), 0.1)
-    selection = Selection([Offer(LAYERS[0], (one,)), Offer(LAYERS[1], (two,))], MULTIPLY_ADDS)
+    selection = Selection([Offer(LAYERS[0], (one,)), Offer(LAYERS[1], (two,))], multiply_adds)
     selection.at = [1, 1]
     assert selection.cost() == one.macs - 100 * 4 * 8 + LAYERS[1].macs / 2

@@ -12,17 +12,16 @@ from hypothesis import given, settings, strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from export.calibrate import layer_moments
+from export.choose.cost import stored_bytes
 from export.fit.data import LayerData
 from export.layer import Layer
-from export.methods import AUTO, methods_named
 from export.methods.base import Method
 from export.methods.channel import Channel
 from export.methods.fully_connected import FullyConnected
 from export.methods.weight_svd import WeightSvd
 from export.network.layers import ReducibleNetwork, describe, read_network
-from export.progress import silent
-from export.reduction.run import ReduceOptions, Reduction, reduce_network
 from tests.attacks.networks import model_of, network
+from tests.export.reductions import reduce_on
 from tests.export.small_networks import (
     Array,
     assert_equal_outputs,
@@ -191,8 +190,8 @@ def test_candidates_cost_what_they_say_and_less_than_the_layer(name: str) -> Non
         assert candidate.macs == 3 * rank * (40 + 24) < data.layer.macs
         model = replaced(found, data, name, rank)
         stored = sum(math.prod(t.dims) for t in model.graph.initializer if t.name != "shape")
-        assert stored == candidate.parameters + rank  # the first Gemm's bias, for old opsets
-        assert candidate.storage_bytes == 4 * candidate.parameters
+        assert stored == candidate.parameters
+        assert stored_bytes(candidate.convolutions) == 4 * candidate.parameters
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -299,18 +298,14 @@ def whole_network(operation: str) -> ReducibleNetwork:
     return describe(model, None, "a network")
 
 
-def reduced(found: ReducibleNetwork, images: int, options: ReduceOptions) -> Reduction:
-    return reduce_network(found, iter(images_for(found, images)), options, silent)
-
-
 @pytest.mark.parametrize("operation", ["Gemm", "MatMul"])
 @pytest.mark.parametrize("images", [5, 40])
 def test_whole_network(operation: str, images: int) -> None:
     found = whole_network(operation)
     method = FullyConnected()
     classifier = found.layers[-1]
-    choice = {"classifier": method.candidate(classifier, (4,), 0.0)}
-    reduction = reduced(found, images, ReduceOptions(methods=(method,), choice=choice))
+    decision = {classifier.output: method.candidate(classifier, (4,), 0.0)}
+    reduction = reduce_on(found, images_for(found, images), decision=decision, methods=(method,))
     assert_equal_outputs(found.model, reduction.model, images_for(found, 3, seed=1))
     report = reduction.layers[-1]
     assert (report.op_type, report.method, report.ranks) == (operation, "fully-connected", (4,))
@@ -322,7 +317,7 @@ def test_whole_network(operation: str, images: int) -> None:
 
 def test_few_images_that_are_enough_for_the_convolutions_are_enough() -> None:
     found = whole_network("Gemm")
-    reduction = reduced(found, 5, ReduceOptions(methods=methods_named(AUTO), target=2.0))
+    reduction = reduce_on(found, images_for(found, 5), target=2.0)
     assert reduction.reached
     assert reduction.layers[1].method is not None
 
@@ -351,9 +346,11 @@ def test_rows_and_a_residual_sum() -> None:
     first = Channel().candidate(layers["convolution"], (5,), 0.0)
     error = {}
     for rank in (None, 8):
-        last = {} if rank is None else {"narrow": FullyConnected().candidate(layers["narrow"], (rank,), 0.0)}
-        options = ReduceOptions(methods=(Channel(), FullyConnected()), choice={"convolution": first, **last})
-        reduction = reduced(found, 200, options)
+        decision = {"c": first}
+        if rank is not None:
+            decision["g"] = FullyConnected().candidate(layers["narrow"], (rank,), 0.0)
+        methods = (Channel(), FullyConnected())
+        reduction = reduce_on(found, images_for(found, 200), decision=decision, methods=methods)
         error[rank] = relative_error(found, reduction.model, images_for(found, 50, seed=1))
     assert error[8] < 0.995 * error[None]
 

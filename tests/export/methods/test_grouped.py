@@ -17,9 +17,8 @@ from export.methods import methods_named
 from export.methods.base import Method
 from export.methods.grouped import part_of
 from export.network.layers import ReducibleNetwork, describe
-from export.progress import silent
-from export.reduction.run import ReduceOptions, reduce_network
 from tests.attacks.networks import model_of
+from tests.export.reductions import reduce_on
 from tests.export.small_networks import (
     Array,
     Geometry,
@@ -196,8 +195,7 @@ def test_whole_network() -> None:
         helper.make_node("Conv", ["r2", "w3"], ["scores"], "depthwise", group=32),
     ]
     found = describe(model_of(nodes, weights, ["N", 3, 16, 16], list("ndhw")), None, "a network")
-    options = ReduceOptions(target=1.7, methods=methods_named(["channel"]))
-    reduction = reduce_network(found, iter(images_for(found, 30)), options, silent)
+    reduction = reduce_on(found, images_for(found, 30), target=1.7, methods=methods_named(["channel"]))
     assert reduction.reached
     assert found.macs / count_macs(reduction.model, (16, 16)) == pytest.approx(reduction.speedup)
     assert [layer.reason for layer in reduction.layers][2] == "depthwise"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 from onnx import helper, numpy_helper
 
+from export.choose.cost import stored_bytes
 from export.fit.data import LayerData
 from export.fit.moments import Moments
 from export.layer import Layer
@@ -18,9 +19,9 @@ from export.methods.base import Candidate
 from export.methods.input_channels import InputChannels, contributions, elimination_order
 from export.methods.sparse import CRITERIA, STEPS, Sparse, refit, strongest
 from export.network.layers import ReducibleNetwork, describe
-from export.progress import silent
-from export.reduction.run import ReduceOptions, Reduction, reduce_network
+from export.reduction.result import Reduction
 from tests.attacks.networks import model_of, network
+from tests.export.reductions import reduce_on
 from tests.export.small_networks import (
     Array,
     Geometry,
@@ -102,7 +103,7 @@ def test_zeros_save_storage_and_no_time() -> None:
     bitmap = np.packbits(layer.weights != 0)
     kept = layer.weights[layer.weights != 0]
     assert layer.bias is not None
-    assert candidate.storage_bytes == bitmap.nbytes + kept.nbytes + layer.bias.nbytes
+    assert stored_bytes(candidate.convolutions) == bitmap.nbytes + kept.nbytes + layer.bias.nbytes
     rebuilt = np.zeros(layer.weights.size, np.float32)
     rebuilt[np.unpackbits(bitmap, count=rebuilt.size).astype(bool)] = kept
     np.testing.assert_array_equal(rebuilt.reshape(layer.weights.shape), layer.weights)
@@ -149,15 +150,15 @@ def test_training_error_never_grows_with_connections() -> None:
         assert errors[-1] < 0.01 * moments.variance
 
 
-def reduced(found: ReducibleNetwork, options: ReduceOptions, count: int = 40) -> Reduction:
-    return reduce_network(found, iter(images_for(found, count)), options, silent)
+def reduced(found: ReducibleNetwork, count: int = 40, **options: object) -> Reduction:
+    return reduce_on(found, images_for(found, count), **options)  # type: ignore[arg-type]
 
 
 def test_sparse_network_is_not_told_to_be_faster() -> None:
     found = describe(network(), None, "a network")
     second = found.layers[1]
-    choice = {"second": Sparse().candidate(second, (288,), 0.0)}
-    reduction = reduced(found, ReduceOptions(methods=(Sparse(),), choice=choice))
+    decision = {second.output: Sparse().candidate(second, (288,), 0.0)}
+    reduction = reduced(found, decision=decision, methods=(Sparse(),))
     assert reduction.speedup == 1
     assert reduction.parameters_ratio == 1
     report = reduction.layers[1]
@@ -165,7 +166,7 @@ def test_sparse_network_is_not_told_to_be_faster() -> None:
     assert report.storage_bytes_after == 1152 / 8 + 4 * (288 + 16)
     assert reduction.storage_ratio == pytest.approx(4 * found.parameters / (4 * 224 + 4 * 68 + 1360))
     assert np.count_nonzero(weight_of(reduction.model, "second")) == 288
-    never = reduced(found, ReduceOptions(methods=(Sparse(),), target=1.5))
+    never = reduced(found, methods=(Sparse(),), target=1.5)
     assert (never.reached, never.speedup) == (False, 1)
 
 
@@ -269,7 +270,7 @@ def lazy_network() -> onnx.ModelProto:
 
 def test_channels_that_are_not_read_are_not_computed() -> None:
     found = describe(lazy_network(), None, "a network")
-    reduction = reduced(found, ReduceOptions(methods=(InputChannels(),), target=1.7))
+    reduction = reduced(found, methods=(InputChannels(),), target=1.7)
     assert reduction.reached
     first, second, classifier = reduction.layers
     assert second.ranks == (4,)
@@ -309,11 +310,11 @@ def test_costs_are_those_of_the_network_whatever_becomes_of_the_source(other: st
     def candidate(name: str, layer: Layer, count: int) -> Candidate:
         return methods[name].candidate(layer, (count,), 0.0)
 
-    choice = {
-        "two": candidate(other, layers["two"], rank),
-        "three": candidate("input-channels", layers["three"], 6),
+    decision = {
+        "c2": candidate(other, layers["two"], rank),
+        "scores": candidate("input-channels", layers["three"], 6),
     }
-    reduction = reduced(found, ReduceOptions(methods=tuple(methods.values()), choice=choice))
+    reduction = reduced(found, methods=tuple(methods.values()), decision=decision)
     macs = count_macs(reduction.model, (14, 14))
     assert sum(layer.macs_after for layer in reduction.layers) == macs
     stored = sum(int(np.prod(tensor.dims)) for tensor in reduction.model.graph.initializer)

@@ -18,10 +18,8 @@ from export.methods.channel import Channel
 from export.methods.combined import Combined
 from export.methods.spatial import Spatial
 from export.network.layers import ReducibleNetwork, describe, read_network
-from export.progress import silent
-from export.reduction.run import ReduceOptions, reduce_network
 from tests.attacks.networks import model_of, network
-from tests.export.reductions import COUNT, FACTORS, assert_report_is_true, at_full_rank, reduce
+from tests.export.reductions import COUNT, FACTORS, assert_report_is_true, at_full_rank, reduce, reduce_on
 from tests.export.small_networks import (
     Array,
     assert_equal_outputs,
@@ -76,8 +74,7 @@ def test_trained_network_is_itself_by_every_method(method: Method, assets: Path)
 @pytest.mark.assets
 def test_trained_network_three_times_cheaper(assets: Path) -> None:
     found, images = trained(assets, "gtsrb_cnn", "gtsrb", 80)
-    options = ReduceOptions(target=3.0, methods=FACTORS)
-    reduction = reduce_network(found, iter(images), options, silent)
+    reduction = reduce_on(found, images, target=3.0, methods=FACTORS)
     assert reduction.reached
     assert 3.0 <= reduction.speedup < 3.3
     assert (reduction.images, reduction.layers[0].name) == (80, "conv2d")
@@ -165,8 +162,8 @@ def test_layers_repair_what_those_before_them_have_lost() -> None:
     errors = {}
     for solver in ("linear", "asymmetric", "refit"):
         method = Channel((solver,))
-        choice = {layer.name: method.candidate(layer, (4,), 0.0) for layer in found.reducible}
-        reduction = reduce(model, images=40, methods=(method,), choice=choice, nonlinear=False)
+        decision = {layer.output: method.candidate(layer, (4,), 0.0) for layer in found.reducible}
+        reduction = reduce(model, images=40, methods=(method,), decision=decision, nonlinear=False)
         after = np.concatenate(outputs(reduction.model, images))
         errors[solver] = float(np.square(before - after).mean())
     assert errors["refit"] < 0.95 * errors["linear"]
@@ -176,7 +173,7 @@ def test_layers_repair_what_those_before_them_have_lost() -> None:
 def test_chosen_candidates_and_no_others_are_used() -> None:
     found = describe(network(), None, "it")
     candidate = Channel().candidate(found.layers[1], (5,), 0.0)
-    reduction = reduce(network(), methods=(Channel(),), choice={"second": candidate})
+    reduction = reduce(network(), methods=(Channel(),), decision={found.layers[1].output: candidate})
     assert [(layer.name, layer.ranks) for layer in reduction.layers if layer.method] == [("second", (5,))]
     assert [layer.macs_after for layer in reduction.layers] == [
         found.layers[0].macs,
@@ -223,4 +220,4 @@ def test_too_few_images_for_every_layer() -> None:
     found = describe(with_wide_end(), None, "it")
     wide = replace(found, layers=tuple(replace(x, reason="no") if x.name != "c" else x for x in found.layers))
     with pytest.raises(InputError, match="10 images are too few to fit any layer; give at least"):
-        reduce_network(wide, iter(images_for(wide, 10)), ReduceOptions(), silent)
+        reduce_on(wide, images_for(wide, 10))

@@ -1,6 +1,5 @@
 """A reduction as it runs: progress, no temporary files left however it ends, the same bytes again."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,14 +12,12 @@ import pytest
 
 from edge_runtime.base.errors import InputError, PiInferError
 from export.network.layers import describe
-from export.progress import silent
-from export.reduction.run import ReduceOptions, reduce_network
 from tests.attacks.networks import network
 from tests.export import reduce_and_hash
 from tests.export.reductions import (
     COUNT,
     PROJECT,
-    reduce,
+    reduce_on,
 )
 from tests.export.small_networks import (
     Array,
@@ -40,7 +37,7 @@ def steps_of(model: onnx.ModelProto) -> list[str]:
         if step not in steps:
             steps.append(step)
 
-    reduce_network(found, iter(images_for(found, COUNT)), ReduceOptions(target=1.7), tell)
+    reduce_on(found, images_for(found, COUNT), tell, target=1.7)
     return steps
 
 
@@ -56,9 +53,7 @@ def test_nothing_is_left_when_it_ends_early(ending: type[BaseException], part: f
     """Whatever ends the work, early, in the middle or late."""
     found = describe(network(), None, "it")
     calls: list[str] = []
-    reduce_network(
-        found, iter(images_for(found, COUNT)), ReduceOptions(), lambda step, *_: calls.append(step)
-    )
+    reduce_on(found, images_for(found, COUNT), lambda step, *_: calls.append(step))
     last, sizes = round(part * len(calls)), []
 
     def stop(*_: object) -> None:
@@ -67,7 +62,7 @@ def test_nothing_is_left_when_it_ends_early(ending: type[BaseException], part: f
             raise ending
 
     with pytest.raises(ending):
-        reduce_network(found, iter(images_for(found, COUNT)), ReduceOptions(), stop)
+        reduce_on(found, images_for(found, COUNT), stop)
     assert max(sizes) > 0
 
 
@@ -77,7 +72,7 @@ def test_nothing_is_left_when_the_images_fail(scratch: Path) -> None:
         raise InputError("no more")
 
     with pytest.raises(InputError, match="no more"):
-        reduce_network(describe(network(), None, "it"), images(), ReduceOptions(), silent)
+        reduce_on(describe(network(), None, "it"), images())
     assert list(scratch.iterdir()) == []
 
 
@@ -93,8 +88,3 @@ def test_same_seed_same_bytes() -> None:
     assert len(first) == 64
     assert first == again == reduce_and_hash.main(7)
     assert first != other
-
-
-def test_report_is_plain_data() -> None:
-    reduction = reduce(network(), target=1.7)
-    assert json.dumps([vars(layer) for layer in reduction.layers])

@@ -1,0 +1,74 @@
+"""A network's inputs on disk, image after image: too many for memory, and read once for every stretch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.base.errors import InputError
+
+Activation = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class KeptInputs:
+    """Inputs of some images, all of one shape, in one file.
+
+    Attributes:
+        path: The file.
+        shape: Of one input: (1, channels, height, width).
+        indices: The global index of each image, rising: see ``CalibrationSet``.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    indices: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[Activation]:
+        """The inputs, in the order of the indices."""
+        count = int(np.prod(self.shape))
+        with self.path.open("rb") as file:
+            for _ in self.indices:
+                yield np.fromfile(file, np.float32, count).reshape(self.shape)
+
+
+class InputWriter:
+    """Collects inputs in a file; a context manager that closes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("wb")
+        self._shape: tuple[int, ...] = ()
+        self._indices: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def add(self, index: int, tensor: Activation) -> None:
+        """Add the input of the image of a global index. Raises ``InputError`` if its shape is another."""
+        if self._indices and tensor.shape != self._shape:
+            raise InputError(f"calibration inputs of shapes {self._shape} and {tensor.shape}; give one shape")
+        tensor.tofile(self._file)
+        self._shape = tensor.shape
+        self._indices.append(index)
+
+    def kept(self) -> KeptInputs:
+        """What was added so far."""
+        self._file.flush()
+        return KeptInputs(self._path, self._shape, tuple(self._indices))

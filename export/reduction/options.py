@@ -1,0 +1,32 @@
+"""What a reduction is asked for: every setting, once."""
+
+from dataclasses import dataclass, field
+
+from export.methods import all_methods
+from export.methods.base import Method
+
+
+@dataclass(frozen=True)
+class ReduceOptions:
+    """What is wanted.
+
+    Attributes:
+        target: The whole network's cost before over after, at least 1; None for the most that
+            ``max_drop_percent`` allows.
+        cost: What is to become less: a key of ``cost.COSTS``.
+        max_drop_percent: Agreement with the original that may be lost.
+        methods: How layers may be reduced.
+        rule: How ranks are chosen: a key of ``ranks.RULES``.
+        nonlinear: Whether fits match the response after its activation.
+        seed: Chooses images and sampled positions.
+        threads: Threads for the passes over the images.
+    """
+
+    target: float | None = 2.0
+    cost: str = "macs"
+    max_drop_percent: float = 100.0
+    methods: tuple[Method, ...] = field(default_factory=all_methods)
+    rule: str = "error"
+    nonlinear: bool = True
+    seed: int = 0
+    threads: int = 1
