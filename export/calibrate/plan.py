@@ -15,7 +15,7 @@ from export.network.shortcut import shortcut_of
 Shortcuts = Samples | np.float32
 
 MIN_IMAGES = HELD_OUT_EVERY
-MIN_POSITIONS = 20
+MIN_POSITIONS = 20  # of an image, with very many images: positions of one image are alike, so few will do
 MAX_POSITIONS = 512
 MIN_SAMPLES = 32_000
 SAMPLES_PER_UNKNOWN = 8  # 4 left 17 % more error in the outputs of resnet18 at 2x

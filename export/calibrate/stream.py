@@ -25,7 +25,7 @@ from export.network.topology import fragment, frontier
 
 Activations = dict[str, Activation]
 
-DISK_BUDGET_BYTES = 1 << 30
+DISK_BUDGET_BYTES = 1 << 30  # beyond it a stretch starts at the images again
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from export.fit.moments import Matrix, Vector
 from export.layer import ConvolutionShape
 from export.methods.base import Candidate
 
-LAST_WEIGHT = 20.0  # nothing behind the last layers repairs their errors
+# Nothing behind the last layers repairs their errors: with equal weights the heads of yolov5n were cut first,
+# and of its mAP 0.125 was lost instead of 0.02.
+LAST_WEIGHT = 20.0
 
 
 @dataclass(frozen=True)

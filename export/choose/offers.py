@@ -10,7 +10,7 @@ from export.methods.base import Candidate, Method
 from export.network.layers import ReducibleNetwork
 from export.network.topology import followed_by
 
-MOMENTS_BUDGET_BYTES = 1 << 30
+MOMENTS_BUDGET_BYTES = 1 << 30  # beyond it layers wait for the next stretch of the pass
 
 
 @dataclass(frozen=True)

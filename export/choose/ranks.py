@@ -16,8 +16,8 @@ from export.choose.cost import Cost, multiply_adds
 from export.choose.offers import Offer
 from export.choose.selection import Decision, Selection
 
-BISECTIONS = 60
-LARGEST_PRICE = 1e30
+BISECTIONS = 60  # until prices differ in their last bits only
+LARGEST_PRICE = 1e30  # at which nothing but cost counts
 
 
 def by_energy(offers: Sequence[Offer], budget: float, cost: Cost = multiply_adds) -> Decision:

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
 
-STEPS = 4
+STEPS = 4  # each costs a pass over the images, and halves what is left between two ratios
 GROWTH = 1.5
 
 

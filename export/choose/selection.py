@@ -15,7 +15,7 @@ from export.choose.offers import Offer
 from export.fit.moments import Vector
 from export.methods.base import Candidate
 
-MILLION = 1e6
+MILLION = 1e6  # prices are of a million multiply-adds, or bytes, so that they are of the size of errors
 
 #: What layers become, by their outputs; those that stay as they are are not there.
 Decision = dict[str, Candidate]

@@ -18,8 +18,8 @@ from export.fit.nonlinearity import Array, Nonlinearity
 from export.fit.regression import with_ridge
 from export.fit.solvers import RIDGE, LowRank, eigenvectors
 
-BLOCK_ROWS = 32
-SCHEDULE = (0.01,) * 25 + (1.0,) * 25
+BLOCK_ROWS = 32  # of some hundred columns: what one step touches stays in the cache
+SCHEDULE = (0.01,) * 25 + (1.0,) * 25  # of λ, as in the paper
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ class Accumulator:
     """Collects samples in blocks, so that one matrix product serves many images."""
 
     def __init__(self, block_rows: int = 2048) -> None:
+        # Few images give too few rows for a fast matrix product; much longer blocks only take memory.
         self._block_rows = block_rows
         self._x: list[NDArray[np.float32]] = []
         self._y: list[NDArray[np.float32]] = []

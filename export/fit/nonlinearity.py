@@ -101,8 +101,8 @@ class Smooth:
 
         def cost(step: Array | float) -> Array:
             miss = target - self.function(guess + step * way)
-            found: Array = miss * miss + (step * step) * pull
-            return found
+            price: Array = miss * miss + (step * step) * pull
+            return price
 
         best, steps = cost(0.0), np.zeros_like(guess)
         for quarter in range(1, 5):

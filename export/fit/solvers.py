@@ -10,7 +10,7 @@ import numpy as np
 from export.fit.moments import Matrix, Moments, Vector
 from export.fit.regression import ridge_regression, with_ridge
 
-RIDGE = 1e-6
+RIDGE = 1e-6  # only keeps the regression solvable where samples leave directions out; it shrinks nothing
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LowRank:
     mean_y: Vector
 
     def cut(self, rank: int) -> "LowRank":
-        """The best answer of a smaller rank."""
+        """The best answer of a smaller rank: its first ``rank`` columns and rows."""
         return LowRank(self.outer[:, :rank], self.inner[:rank], self.centre[:rank], self.mean_y)
 
     def errors_by_rank(self, moments: Moments) -> Vector:

@@ -23,6 +23,7 @@ from export.methods.factors import pair_candidate
 from export.methods.nonlinear import activation_aware
 
 SOLVERS = ("linear", "asymmetric", "refit")
+# From nearly free to nearly W: which is best depends on how many samples there are for each unknown.
 REFIT_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 

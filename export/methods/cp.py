@@ -16,13 +16,13 @@ from export.fit.regression import pull_of, with_ridge
 from export.layer import Convolution, Layer
 from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 
-SWEEPS = 15
-RANK_STEPS = 8
+SWEEPS = 15  # a rank; the next one starts from there, so higher ranks have had more
+RANK_STEPS = 8  # each costs its sweeps
 PULL = 1e-6  # towards the last sweep, relative: keeps nearly parallel vectors from growing without bound
 
 
 class Cp:
-    """The CP method."""
+    """A sum of R products of four vectors as four convolutions; the rank is (R,)."""
 
     name = "cp"
     needs_patches = True
@@ -32,8 +32,8 @@ class Cp:
         layer = data.layer
         if 1 in layer.kernel:
             return []
-        found = alternating_least_squares(data.weights.reshape(_shape(layer)), self._ladder(layer))
-        return [self.candidate(layer, (factors.rank,), _error(data, factors)) for factors in found]
+        by_rank = alternating_least_squares(data.weights.reshape(_shape(layer)), self._ladder(layer))
+        return [self.candidate(layer, (factors.rank,), _error(data, factors)) for factors in by_rank]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Cost ``R·c`` at each position of the input, ``R·kh`` after it, ``R (kw + d)`` at each output."""
@@ -76,7 +76,7 @@ class Factors:
 
     @property
     def rank(self) -> int:
-        """R."""
+        """R, the number of products of four vectors."""
         return len(self.outputs.T)
 
     def tensor(self) -> Matrix:

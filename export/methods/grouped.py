@@ -26,7 +26,7 @@ class PerGroup:
         """The candidates that all groups have, with the error of the whole response."""
         if not data.parts:
             return self._method.candidates(data)
-        of_parts = [{found.ranks: found for found in self._method.candidates(part)} for part in data.parts]
+        of_parts = [{own.ranks: own for own in self._method.candidates(part)} for part in data.parts]
         common = [ranks for ranks in of_parts[0] if all(ranks in part for part in of_parts)]
         return [_together(data, [part[ranks] for part in of_parts]) for ranks in common]
 
@@ -35,8 +35,8 @@ class PerGroup:
         if layer.group == 1:
             return self._method.candidate(layer, ranks, relative_error)
         own = tuple(rank // layer.group for rank in ranks)
-        found = self._method.candidate(part_of(layer), own, relative_error)
-        return _times(found, layer.group, relative_error)
+        of_part = self._method.candidate(part_of(layer), own, relative_error)
+        return _times(of_part, layer.group, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Fit the groups one by one."""
@@ -47,7 +47,7 @@ class PerGroup:
             self._method.fit(part, self._method.candidate(part.layer, ranks, candidate.relative_error))
             for part in data.parts
         ]
-        solvers = " or ".join(sorted({found.solver for found in fitted}))
+        solvers = " or ".join(sorted({part.solver for part in fitted}))
         convolutions = tuple(
             _side_by_side(pieces) for pieces in zip(*(f.convolutions for f in fitted), strict=True)
         )

@@ -23,9 +23,9 @@ from export.methods.base import Candidate, Replacement, rank_grid, thin, to_floa
 Channels = NDArray[np.intp]
 
 RIDGES = (1e-4, 1e-2, 1.0)
-SEARCH_RIDGE = 1e-2
+SEARCH_RIDGE = 1e-2  # the one of the three that was best most often
 CHANNEL_STEPS = 10
-STABLE = 1e-9
+STABLE = 1e-9  # relative: dead and doubled channels would make the inverse break down
 
 
 class InputChannels:

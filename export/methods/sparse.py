@@ -27,8 +27,8 @@ Mask = NDArray[np.bool_]
 KEPT_SHARES = (0.75, 0.5, 0.35, 0.25, 0.15, 0.1)
 RIDGE = 1e-3
 STEPS = 30
-SEARCH_STEPS = 6
-CONVERGED = 1e-12
+SEARCH_STEPS = 6  # tell which criterion and which share is better; the chosen one gets all steps
+CONVERGED = 1e-12  # of the first residual: further steps would only stir rounding errors
 CRITERIA = ("correlation", "contribution")
 
 
@@ -101,8 +101,10 @@ def refit(moments: Moments, weights: Matrix, mask: Mask, steps: int) -> Matrix:
     diagonal = np.diag(moments.xx)
     pull = pull_of(moments.xx, RIDGE)
     scale = 1.0 / (diagonal + pull)
-    found = np.where(mask, weights, 0.0)
-    residual = np.where(mask, moments.yx + pull * weights - found @ moments.xx - pull * found, 0.0)
+    kept_weights = np.where(mask, weights, 0.0)
+    residual = np.where(
+        mask, moments.yx + pull * weights - kept_weights @ moments.xx - pull * kept_weights, 0.0
+    )
     direction = residual * scale
     power = np.einsum("dp,dp->d", residual, direction)
     enough = CONVERGED * np.maximum(power, np.finfo(np.float64).tiny)
@@ -110,9 +112,9 @@ def refit(moments: Moments, weights: Matrix, mask: Mask, steps: int) -> Matrix:
         image = np.where(mask, direction @ moments.xx + pull * direction, 0.0)
         curvature = np.einsum("dp,dp->d", direction, image)
         step = np.where(power > enough, power / np.where(curvature > 0, curvature, 1.0), 0.0)[:, None]
-        found = found + step * direction
+        kept_weights = kept_weights + step * direction
         residual = residual - step * image
         towards = residual * scale
         last, power = power, np.einsum("dp,dp->d", residual, towards)
         direction = towards + (power / np.where(last > 0, last, 1.0))[:, None] * direction
-    return found
+    return kept_weights

@@ -10,7 +10,7 @@ FILTER_STEPS = 24
 
 
 class Spatial:
-    """The spatial method."""
+    """A vertical and a horizontal factor; the rank is (s,)."""
 
     name = "spatial"
     needs_patches = True

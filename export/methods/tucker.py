@@ -15,12 +15,12 @@ from export.fit.solvers import eigenvectors
 from export.layer import Convolution, Layer
 from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 
-ITERATIONS = 8
-RANK_STEPS = 7
+ITERATIONS = 8  # it converges within a few
+RANK_STEPS = 7  # squared: a grid of (s, r)
 
 
 class Tucker:
-    """The Tucker-2 method."""
+    """A core between two pointwise factors; ranks are (s, r)."""
 
     name = "tucker"
     needs_patches = True
@@ -37,9 +37,9 @@ class Tucker:
             for outputs in thin(rank_grid(layer.out_channels, layer.out_channels), RANK_STEPS)
         ]
         return [
-            self.candidate(layer, found.ranks, _error(data, start.cut(found.ranks)))
-            for found in grid
-            if found.macs < layer.macs
+            self.candidate(layer, possible.ranks, _error(data, start.cut(possible.ranks)))
+            for possible in grid
+            if possible.macs < layer.macs
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
@@ -56,14 +56,14 @@ class Tucker:
         """Both bases by orthogonal iteration, the core by projection; the bias stays."""
         layer = data.layer
         kernel = kernel_tensor(data)
-        found = orthogonal_iteration(kernel, higher_order_svd(kernel).cut(candidate.ranks))
-        core = found.core(kernel).reshape(found.outputs.shape[1], found.inputs.shape[1], *layer.kernel)
+        bases = orthogonal_iteration(kernel, higher_order_svd(kernel).cut(candidate.ranks))
+        core = bases.core(kernel).reshape(bases.outputs.shape[1], bases.inputs.shape[1], *layer.kernel)
         convolutions = (
-            Convolution(to_float32(found.inputs.T[:, :, None, None]), None),
+            Convolution(to_float32(bases.inputs.T[:, :, None, None]), None),
             Convolution(to_float32(core), None, layer.stride, layer.pads, layer.dilation),
-            Convolution(to_float32(found.outputs[:, :, None, None]), to_float32(data.bias)),
+            Convolution(to_float32(bases.outputs[:, :, None, None]), to_float32(data.bias)),
         )
-        return Replacement(candidate, "weights", convolutions, _error(data, found))
+        return Replacement(candidate, "weights", convolutions, _error(data, bases))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from export.methods.factors import (
 
 
 class WeightSvd:
-    """The channel form found without images."""
+    """The channel form from the weights alone: no image is used for the fit."""
 
     name = "weight-svd"
     needs_patches = False

@@ -76,12 +76,12 @@ class Fitter:
         self._passes.start_again(layers)
         for together in _stretches(self._network, layers):
             task = f"fitting layer {len(replacements) + 1} of {len(layers)}"
-            found = self._fit(current, together, decision, task)
+            fitted = self._fit(current, together, decision, task)
             model = current.model
             for layer in together:
-                replacement = found[layer.output]
+                replacement = fitted[layer.output]
                 model = replace_layer(model, layer, replacement.convolutions, replacement.candidate.method)
-            replacements.update(found)
+            replacements.update(fitted)
             current = self._read(model)
         return current, replacements
 
