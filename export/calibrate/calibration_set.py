@@ -15,7 +15,7 @@ from export.calibrate.padding import SquarePadding
 from export.methods.base import thin
 from export.progress import Progress, silent
 
-HELD_OUT_EVERY = 5  # a fifth tells two fits apart, and four fifths are nearly as good to fit on as all
+HELD_OUT_EVERY = 5  # what is chosen on those is fitted again on all
 JUDGED_EVERY = 5
 JUDGED_IMAGES = 200  # more would cost more than they tell: one in 200 is half a point
 

@@ -31,7 +31,7 @@ from export.methods.factors import (
 )
 from export.methods.nonlinear import activation_aware
 
-# Samples are few, one an image: without a strong pull the regressions learn them by heart.
+# Samples are few, one an image: a weak pull would let the regressions learn them by heart.
 RIDGES = {"svd": (0.0,), "asymmetric": (RIDGE, 1e-2, 1.0), "refit": (1e-3, 1e-2, 1e-1)}
 
 

@@ -23,7 +23,7 @@ from export.methods.base import Candidate, Replacement, rank_grid, thin, to_floa
 Channels = NDArray[np.intp]
 
 RIDGES = (1e-4, 1e-2, 1.0)
-SEARCH_RIDGE = 1e-2  # the one of the three that was best most often
+SEARCH_RIDGE = 1e-2  # to compare numbers of channels one will do; the chosen number is fitted with all three
 CHANNEL_STEPS = 10
 STABLE = 1e-9  # relative: dead and doubled channels would make the inverse break down
 

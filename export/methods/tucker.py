@@ -15,7 +15,7 @@ from export.fit.solvers import eigenvectors
 from export.layer import Convolution, Layer
 from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 
-ITERATIONS = 8  # it converges within a few
+ITERATIONS = 8
 RANK_STEPS = 7  # squared: a grid of (s, r)
 
 

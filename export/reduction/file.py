@@ -32,7 +32,7 @@ from export.reduction.run import reduce_network
 
 log = logging.getLogger(__name__)
 
-MAX_IMAGES = 500  # more gave hardly better fits on the networks tried
+MAX_IMAGES = 500  # vgg19 at 4x lost no less with 500 than with 100
 SANE_DROP_PERCENT = 10.0  # a network that has lost more is a wreck, whatever its speed
 DROP_WITHOUT_TARGET_PERCENT = 1.0
 
