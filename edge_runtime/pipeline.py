@@ -5,82 +5,69 @@ The live view, the service and the benchmark are users of it.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.frames.base import Frame, FrameSource
 from edge_runtime.frames.newest import Newest
 from edge_runtime.frames.select import open_source
-from edge_runtime.model import demo
-from edge_runtime.model.card import ModelCard
-from edge_runtime.model.engines.onnxruntime import Network, open_network
-from edge_runtime.model.golden import require_fit
-from edge_runtime.model.preprocess import Preprocessor
-from edge_runtime.postprocess.select import make
+from edge_runtime.inference import Model
 from edge_runtime.results.frame_result import FrameResult
 from edge_runtime.settings.config import SourceConfig
 from edge_runtime.settings.picamera_section import PicameraConfig
 
-if TYPE_CHECKING:
-    from edge_runtime.postprocess.base import Postprocessor
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What to run on what.
-
-    Attributes:
-        model: The network; None for the demo's own.
-        source: Where the frames come from.
-        picamera: How to set up the Pi's camera, if they come from there.
-        card: A model card instead of the network's own.
-        threads: Threads of one inference; all processors if None.
-    """
-
-    model: Path | None = None
-    source: SourceConfig = SourceConfig()
-    picamera: PicameraConfig = PicameraConfig()
-    card: Path | None = None
-    threads: int | None = None
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network that is ready, and how it takes its frames."""
-
-    network: Network
-    card: ModelCard
-
 
 class Pipeline:
-    """Runs a network over the frames of a source; iterate once, then close.
+    """Runs a model over the frames of a source, as they are asked for by iterating over it.
 
     A live source is read on a thread of its own and only its newest frame is taken up, so a slow network
-    drops frames and never queues them.
+    drops frames and never queues them. A loop that was left may be followed by another, which goes on with
+    the frames that come then. To be closed in the end, or used as a context manager.
 
     Attributes:
         source: Where the frames come from; closed with the pipeline.
-        network: What they run through.
-        card: How.
     """
 
-    def __init__(self, source: FrameSource, network: Network, card: ModelCard) -> None:
+    def __init__(self, source: FrameSource, model: Model) -> None:
         """Put the parts together.
 
+        Args:
+            source: Where the frames come from; closed with the pipeline.
+            model: What they run through.
+
         Raises:
-            InputError: The card does not fit the network.
-            ModelRefusedError: The network takes no image.
+            InputError: The decoder of the model's card is malformed.
         """
-        require_fit(network, card)
         self.source = source
-        self.network = network
-        self.card = card
-        self._preprocess = Preprocessor(card.input)
-        self._postprocess: Postprocessor = make(card)
+        self.model = model
         self._newest: Newest | None = None
+        self._over = False
+        # One for all loops: a second one would read the source on a second thread, which nobody ends.
+        self._results = self._run()
+
+    @classmethod
+    def open(
+        cls, model: Model, source: str | Path | SourceConfig, picamera: PicameraConfig | None = None
+    ) -> Self:
+        """Open a source for a model: no frame is captured before there is something to run it.
+
+        Args:
+            model: What the frames run through.
+            source: As ``--source`` takes it: a video, an image, a folder of images, ``/dev/videoN``, the URL
+                of a stream, or ``demo`` for drawn scenes; or the section ``[source]`` of the settings, which
+                may also name the Pi's camera.
+            picamera: How to set up the Pi's camera, if the frames come from there.
+
+        Raises:
+            InputError: The source is missing or cannot be read, or the decoder of the model's card is
+                malformed.
+            CameraError: The camera cannot be opened.
+        """
+        section = source if isinstance(source, SourceConfig) else SourceConfig(location=str(source))
+        model.prepare()
+        return cls(open_source(section, model.card.input, picamera), model)
 
     def __enter__(self) -> Self:
         return self
@@ -93,22 +80,43 @@ class Pipeline:
     ) -> None:
         self.close()
 
+    @property
+    def model(self) -> Model:
+        """What the frames run through; may be replaced between two frames, also from another thread."""
+        return self._model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        model.prepare()  # what is wrong with it shows here, and no frame waits for it
+        self._model = model
+
     def __iter__(self) -> Iterator[FrameResult]:
         """A result per frame taken up, until the source ends or the pipeline is closed.
 
         Raises:
-            InputError: The source cannot be read, or the card does not fit the outputs.
+            InputError: The pipeline is closed or its source has ended; while iterating: the source cannot be
+                read, or the model's card does not fit the outputs.
             CameraError: The camera stopped.
             ModelRefusedError: The network cannot run.
         """
-        for taken, frame in enumerate(self._frames()):
-            yield self._process(frame, dropped=frame.sequence - taken)
+        if self._over:
+            raise InputError("this pipeline is at its end: open another one to run more frames")
+        return self._results
 
     def close(self) -> None:
-        """Stop reading and give back the source; safe to call twice."""
+        """Stop reading and give back the source; safe to call twice, and from another thread."""
+        self._over = True
         if self._newest is not None:
             self._newest.close()
         self.source.close()
+
+    def _run(self) -> Iterator[FrameResult]:
+        try:
+            for taken, frame in enumerate(self._frames()):
+                # The source numbers its frames without gaps, so what is missing by now was overtaken.
+                yield self._process(frame, dropped=frame.sequence - taken)
+        finally:
+            self._over = True
 
     def _frames(self) -> Iterator[Frame]:
         if not self.source.live:
@@ -117,13 +125,13 @@ class Pipeline:
         return iter(self._newest)
 
     def _process(self, frame: Frame, dropped: int) -> FrameResult:
+        model = self._model  # one and the same for the whole frame
         start_ns = time.monotonic_ns()
-        tensor = self._preprocess(frame.image)
+        tensor = model.preprocess(frame.image)
         prepared_ns = time.monotonic_ns()
-        outputs = self.network.run(tensor)
+        outputs = model.network.run(tensor)
         inferred_ns = time.monotonic_ns()
-        placement = self._preprocess.placement(frame.image)
-        result = self._postprocess(outputs, placement, frame.image.shape[:2])
+        result = model.read(outputs, frame.image)
         finished_ns = time.monotonic_ns()
         return FrameResult(
             frame=frame,
@@ -136,45 +144,3 @@ class Pipeline:
             postprocess_ms=(finished_ns - inferred_ns) / 1e6,
             dropped=dropped,
         )
-
-
-def load_model(settings: RunSettings) -> Model:
-    """Load the network and its card.
-
-    Raises:
-        InputError: One of them is missing or unreadable, or they do not fit.
-        ModelRefusedError: onnxruntime refuses the network.
-    """
-    network = open_network(_path(settings), settings.threads)
-    card = network.card(settings.card)
-    require_fit(network, card)
-    return Model(network, card)
-
-
-def open_pipeline(settings: RunSettings, model: Model | None = None) -> Pipeline:
-    """Open the source, once the network is ready, so that nothing is captured before it can be used.
-
-    Args:
-        settings: What to run on what.
-        model: The network, if it is loaded already.
-
-    Raises:
-        InputError: The source is missing or unreadable, or as ``load_model`` raises it.
-        ModelRefusedError: onnxruntime refuses the network.
-        CameraError: The camera cannot be opened.
-    """
-    model = model or load_model(settings)
-    source = open_source(settings.source, model.card.input, settings.picamera)
-    try:
-        return Pipeline(source, model.network, model.card)
-    except BaseException:
-        source.close()
-        raise
-
-
-def _path(settings: RunSettings) -> Path:
-    if settings.model is not None:
-        return settings.model
-    if settings.source.location != "demo":
-        raise InputError("no network to run: give one with --model (only '--source demo' brings its own)")
-    return demo.path()

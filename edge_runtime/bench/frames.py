@@ -15,7 +15,7 @@ from edge_runtime.bench.statistics import FramesJob
 from edge_runtime.frames.select import open_source
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.engines.onnxruntime import open_network
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
 from edge_runtime.settings.config import SourceConfig
 
 MOST_FRAMES = 64

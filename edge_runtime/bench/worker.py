@@ -22,11 +22,12 @@ import numpy.random  # loaded on first use otherwise, and its memory would count
 from edge_runtime.base.errors import ModelRefusedError, PiInferError
 from edge_runtime.bench.statistics import Job, Round
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
+from edge_runtime.inference import Model
 from edge_runtime.machine.board import read_processor_times
 from edge_runtime.model.card import METADATA_KEY, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, default_threads, onnxruntime_version, open_network
-from edge_runtime.model.golden import golden_frame, require_fit
-from edge_runtime.model.preprocess import Image, Preprocessor, Tensor
+from edge_runtime.model.golden import golden_frame
+from edge_runtime.model.image import Image, Tensor
 from edge_runtime.pipeline import Pipeline
 from edge_runtime.results.metrics import peak_rss_mib
 
@@ -131,11 +132,12 @@ def time_frames(step: Step, seconds: float, fewest: int) -> tuple[list[int], lis
 def _step(network: Network, override: Path | None, frames: Sequence[Image]) -> Step:
     """What is timed: the next frame's way through the pipeline, or ``session.run`` if there are none."""
     card = _card(network, override, needed=bool(frames))
-    if card is not None and frames:
-        return partial(next, iter(Pipeline(EndlessSource(frames), network, card)))
-    if card is not None:
-        require_fit(network, card)
-    return partial(network.run, _fixed_tensor(network, card))
+    if card is None:
+        return partial(network.run, _random_tensor(network))
+    model = Model(network, card)
+    if frames:
+        return partial(next, iter(Pipeline(EndlessSource(frames), model)))
+    return partial(network.run, model.preprocess(golden_frame(SEED, card.input.size)))
 
 
 def _card(network: Network, override: Path | None, *, needed: bool) -> ModelCard | None:
@@ -144,9 +146,8 @@ def _card(network: Network, override: Path | None, *, needed: bool) -> ModelCard
     return network.card(override) if needed or override is not None or exists else None
 
 
-def _fixed_tensor(network: Network, card: ModelCard | None) -> Tensor:
-    if card is not None:
-        return Preprocessor(card.input)(golden_frame(SEED, card.input.size))
+def _random_tensor(network: Network) -> Tensor:
+    """An input for a network without a card, of the shape that it fixes itself."""
     batch, *rest = network.session.get_inputs()[0].shape
     if not all(isinstance(length, int) for length in rest):
         raise ModelRefusedError(

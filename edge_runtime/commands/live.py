@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from edge_runtime.base.program import print_to_stderr, print_to_stdout
-from edge_runtime.commands.run_settings import run_settings
+from edge_runtime.commands.source import require_source
 from edge_runtime.settings.command_line import CommandParser
 from edge_runtime.settings.config import Config
 from edge_runtime.settings.flags import add_flags, effective
@@ -27,12 +27,12 @@ def add(parser: CommandParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     config = effective(arguments)
-    settings = run_settings(config)
+    require_source(config)
     refuse_idle_flags(arguments, config, unattended=False)
     from edge_runtime.runs import live  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
     show = print_to_stderr if config.jsonl.path == "-" else print_to_stdout
-    return live.run(settings, config, show=show, panel=_panel(config))
+    return live.run(config, show=show, panel=_panel(config))
 
 
 def _panel(config: Config) -> "Panel | None":

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from edge_runtime.base.program import log_to_stdout
-from edge_runtime.commands.run_settings import run_settings
+from edge_runtime.commands.source import require_source
 from edge_runtime.settings.flags import add_flags, effective
 from edge_runtime.settings.needs import refuse_idle_flags
 from edge_runtime.settings.output_sections import OUTPUT_SECTIONS
@@ -27,8 +27,8 @@ def add(subparsers: "Subparsers") -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     config = effective(arguments)
-    settings = run_settings(config)
+    require_source(config)
     refuse_idle_flags(arguments, config, unattended=True)
     from edge_runtime.runs import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
-    return service.run(settings, config, log=log_to_stdout)
+    return service.run(config, log=log_to_stdout)

@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_runtime.results.status import Status, StatusSource
-from edge_runtime.results.summary import best_found
 
 REFRESHES_PER_SECOND = 4
 SHOWN_RESULTS = 5
@@ -81,17 +80,17 @@ def panel(status: Status) -> Panel:
 
 def _results(status: Status) -> RenderableType:
     """Always as many lines, so that the panel does not jump."""
-    found = [] if status.run.last is None else best_found(status.run.last.result)[:SHOWN_RESULTS]
+    seen = () if status.run.last is None else status.run.last.result.predictions(SHOWN_RESULTS)
     table = Table.grid(padding=(0, 2))
     table.add_column(width=32, no_wrap=True, overflow="ellipsis")
     table.add_column(justify="right", width=6)
     table.add_column(width=28)
-    for row, each in enumerate(found):
-        name = Text(each["label"], "bold" if row == 0 else "")
-        table.add_row(name, f"{100 * each['score']:.1f} %", ProgressBar(100, 100 * each["score"], width=28))
-    if not found:
-        table.add_row(Text(status.words), "", "")
-    for _ in range(SHOWN_RESULTS - max(1, len(found))):
+    for row, each in enumerate(seen):
+        name, percent = Text(each.label, "bold" if row == 0 else ""), 100 * each.score
+        table.add_row(name, f"{percent:.1f} %", ProgressBar(100, percent, width=28))
+    if not seen:
+        table.add_row(Text(status.words()), "", "")
+    for _ in range(SHOWN_RESULTS - max(1, len(seen))):
         table.add_row("", "", "")
     return table
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
 
 FRAME_LIMIT_S = 10.0
 

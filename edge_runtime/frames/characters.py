@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
 
 # Strokes in a box 4 wide and 6 high, origin at its upper left. "~" marks the corners of a curve.
 # One of each pair that people confuse is left out: 0 O D Q, 1 I, 2 Z, 5 S, 6 G, 8 B, U V, J.

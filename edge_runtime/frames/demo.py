@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_runtime.base.errors import InputError
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.frames.characters import LABELS, draw_character
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
 
 _SIDES_PX = (16, 4096)
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from edge_runtime.base.errors import InputError
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 MAX_FILE_BYTES = 256 << 20

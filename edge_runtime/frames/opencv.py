@@ -14,7 +14,7 @@ from edge_runtime.base.errors import CameraError, InputError
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.machine.board import ROOT
 from edge_runtime.machine.cameras import camera_holders
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
 
 OPEN_LIMIT_S = 10
 READ_LIMIT_S = 5

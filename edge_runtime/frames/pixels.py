@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
 
 _PACKED = {"RGB888": 3, "BGR888": 3, "XRGB8888": 4, "XBGR8888": 4, "YUYV": 2}  # bytes per pixel
 _TO_BGR = {

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.model.card import Golden, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network
-from edge_runtime.model.preprocess import Image, Preprocessor
+from edge_runtime.model.image import Image
+from edge_runtime.model.preprocess import Preprocessor
 
 SAMPLES_PER_OUTPUT = 64
 NUMERIC_TYPES = frozenset(

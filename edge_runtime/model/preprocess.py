@@ -1,15 +1,13 @@
 """Frame to tensor: resize, colour, normalise, layout. Calibration, evaluation and the Pi all run this."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.model.card import InputSpec
-
-Image = NDArray[np.uint8]
-Tensor = NDArray[np.float32]
+from edge_runtime.model.image import Image, Placement, Tensor
 
 _INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
@@ -17,23 +15,6 @@ _INTERPOLATION = {
     "bicubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
 }
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the frame lies in the network's input: ``input = frame * scale + offset``, per axis.
-
-    Attributes:
-        scale_x: Input pixels per frame pixel, horizontally.
-        scale_y: The same, vertically.
-        offset_x: Input column of the frame's left edge; negative where the frame is cropped.
-        offset_y: Input row of the frame's upper edge.
-    """
-
-    scale_x: float
-    scale_y: float
-    offset_x: int
-    offset_y: int
 
 
 class Preprocessor:
@@ -50,7 +31,7 @@ class Preprocessor:
         self._canvas = np.full((height, width, 3), spec.pad, np.uint8)
         self._plane = np.empty((height, width), np.uint8)
         self._tables = _tables(spec)
-        self._canvas_placement: Placement | None = None
+        self._canvas_placement: Placement | None = None  # whose bars are painted already
 
     def __call__(self, image: Image) -> Tensor:
         """Prepare one frame.
@@ -102,9 +83,9 @@ class Preprocessor:
 
     def _source_plane(self, image: Image, channel: int) -> Image:
         if self.spec.colour == "GRAY":
-            return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, dst=self._plane)  # type: ignore[return-value]
+            return _pixels(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, dst=self._plane))
         index = channel if self.spec.colour == "BGR" else 2 - channel
-        return cv2.extractChannel(image, index, dst=self._plane)  # type: ignore[return-value]
+        return _pixels(cv2.extractChannel(image, index, dst=self._plane))
 
 
 def _tables(spec: InputSpec) -> list[NDArray[np.float32]]:
@@ -116,8 +97,13 @@ def _resize(image: Image, size: tuple[int, int], interpolation: str, into: Image
     if interpolation == "auto":
         shrinking = size[0] * size[1] < image.shape[0] * image.shape[1]
         interpolation = "area" if shrinking else "bilinear"
-    result = cv2.resize(image, size, dst=into, interpolation=_INTERPOLATION[interpolation])
+    result = _pixels(cv2.resize(image, size, dst=into, interpolation=_INTERPOLATION[interpolation]))
     if into is not None and result is not into:
         into[:] = result  # OpenCV reallocated: the target was a view it could not write into
         return into
-    return result  # type: ignore[return-value]
+    return result
+
+
+def _pixels(result: NDArray[Any]) -> Image:
+    """What OpenCV returned, as the 8-bit picture that it is: the same array, nothing is copied."""
+    return np.asarray(result, np.uint8)

@@ -1,24 +1,31 @@
-"""An output on a thread of its own: the pipeline neither waits for it nor ends when it fails."""
+"""An output on a thread of its own: the pipeline neither waits for it nor ends when it fails.
+
+``FrameBackground`` and ``PictureBackground`` hand frames to their output; ``StatusBackground`` asks how the
+run stands when its output is to be told. What they share is ``Background``: opening, trying again, closing.
+"""
 
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from edge_runtime.outputs.base import Output
 from edge_runtime.results.frame_result import FrameResult
-from edge_runtime.results.status import OutputState
+from edge_runtime.results.status import OutputState, Status
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 60.0
 JOIN_LIMIT_S = 5.0
 
+News = TypeVar("News")
+
 log = logging.getLogger(__name__)
 
 
-class Background:
-    """Opens an output, feeds it with the newest frames, and opens it again when it failed.
+class Background(Generic[News]):
+    """Opens an output, hands it the newest there is, and opens it again when it failed.
 
     The first failure is logged, then nothing until it works again, which is logged too. Attempts are a
     second apart at first and a minute in the end.
@@ -27,12 +34,11 @@ class Background:
     def __init__(
         self,
         name: str,
-        open_output: Callable[[], Output],
+        open_output: Callable[[], Output[News]],
         *,
-        opened: Output | None = None,
+        opened: Output[News] | None = None,
         waiting: int = 1,
         interval_s: float = 0.0,
-        keep_image: bool = False,
         first_delay_s: float = FIRST_DELAY_S,
     ) -> None:
         """Start the thread.
@@ -41,18 +47,16 @@ class Background:
             name: For messages.
             open_output: Opens the output; called on the thread, at once and again after each failure.
             opened: The output, if it is open already.
-            waiting: How many frames may wait; the oldest of more is dropped.
-            interval_s: Time to leave between two frames.
-            keep_image: Whether the output needs the picture.
+            waiting: How much news may wait; the oldest of more is dropped.
+            interval_s: Time to leave between two deliveries.
             first_delay_s: Between the first failure and the next attempt; doubled each time.
         """
         self._name = name
         self._open = open_output
         self._output = opened
-        self._waiting: deque[FrameResult] = deque()
+        self._waiting: deque[Callable[[], News]] = deque()
         self._limit = waiting
         self._interval_s = interval_s
-        self._keep_image = keep_image
         self._first_delay_s = first_delay_s
         self._delay_s = 0.0
         self._skipped = 0
@@ -68,16 +72,6 @@ class Background:
         """How it fares now."""
         return OutputState(self._name, self._delay_s > 0, self._skipped)
 
-    def publish(self, frame_result: FrameResult) -> None:
-        """Hand over one frame; never waits and never fails."""
-        kept = frame_result if self._keep_image else frame_result.without_image()
-        with self._changed:
-            if len(self._waiting) == self._limit:
-                self._waiting.popleft()
-                self._skipped += 1
-            self._waiting.append(kept)
-            self._changed.notify()
-
     def end(self) -> None:
         """Begin to close, without waiting: deliver what waits, unless the output fails, and close it."""
         with self._changed:
@@ -91,13 +85,22 @@ class Background:
         self.end()
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()))
 
+    def _offer(self, news: Callable[[], News]) -> None:
+        """Have something delivered; never waits and never fails. ``news`` is called when its turn comes."""
+        with self._changed:
+            if len(self._waiting) == self._limit:
+                self._waiting.popleft()
+                self._skipped += 1
+            self._waiting.append(news)
+            self._changed.notify()
+
     def _work(self) -> None:
-        while (output := self._opened()) is not None and (frame_result := self._take()) is not None:
-            self._deliver(output, frame_result)
+        while (output := self._opened()) is not None and (news := self._take()) is not None:
+            self._deliver(output, news)
             self._closing.wait(self._delay_s or self._interval_s)
         self._drop_output()
 
-    def _opened(self) -> Output | None:
+    def _opened(self) -> Output[News] | None:
         """The output, opened in as many attempts as it takes; None when it fails and we are closing."""
         while self._output is None:
             if self._closing.is_set() and self._delay_s > 0:
@@ -109,16 +112,16 @@ class Background:
                 self._closing.wait(self._delay_s)
         return self._output
 
-    def _take(self) -> FrameResult | None:
-        """The next frame; None when closing and all is done, or nothing more can be."""
+    def _take(self) -> Callable[[], News] | None:
+        """What is to be delivered next; None when closing and all is done, or nothing more can be."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing.is_set())
             given_up = self._closing.is_set() and self._delay_s > 0
             return self._waiting.popleft() if self._waiting and not given_up else None
 
-    def _deliver(self, output: Output, frame_result: FrameResult) -> None:
+    def _deliver(self, output: Output[News], news: Callable[[], News]) -> None:
         try:
-            output.publish(frame_result)
+            output.publish(news())
         except Exception as error:  # noqa: BLE001  whatever fails here must not stop the pipeline
             self._skipped += 1
             self._failed(error)
@@ -143,3 +146,32 @@ class Background:
                 output.close()
         except Exception as error:  # noqa: BLE001  it failed already, or we are ending
             log.debug("%s: closing: %s", self._name, error)
+
+
+class FrameBackground(Background[FrameResult]):
+    """An output of frames on a thread of its own, without their pictures, which it would hold for nothing."""
+
+    def publish(self, frame_result: FrameResult) -> None:
+        """Hand over one frame; never waits and never fails."""
+        kept = frame_result.without_image()
+        self._offer(lambda: kept)
+
+
+class PictureBackground(Background[FrameResult]):
+    """An output of frames on a thread of its own that shows their pictures."""
+
+    def publish(self, frame_result: FrameResult) -> None:
+        """Hand over one frame; never waits and never fails."""
+        self._offer(lambda: frame_result)
+
+
+class StatusBackground(Background[Status]):
+    """An output on a thread of its own that is told how the run stands."""
+
+    def refresh(self, status: Callable[[], Status]) -> None:
+        """Say that the run has gone on by a frame; never waits and never fails.
+
+        Args:
+            status: Says how the run stands; called on the thread, just before the output is told.
+        """
+        self._offer(status)

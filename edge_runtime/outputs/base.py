@@ -1,22 +1,33 @@
-"""What everything that takes results looks like to the pipeline."""
+"""What outputs look like: some take every finished frame, others are told how the run stands."""
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from edge_runtime.results.frame_result import FrameResult
+from edge_runtime.results.status import Status
+
+News_contra = TypeVar("News_contra", contravariant=True)
 
 
-class Output(Protocol):
-    """Somewhere results go."""
+class Output(Protocol[News_contra]):
+    """Somewhere news goes; what kind of news is said by ``FrameOutput`` and ``StatusOutput``."""
 
-    def publish(self, frame_result: FrameResult) -> None:
-        """Take one finished frame.
+    def publish(self, news: News_contra, /) -> None:
+        """Deliver it.
 
         Raises:
             PiInferError: It cannot be delivered.
-            OSError: The same, in the system's words.
+            OSError: It cannot be delivered; the system says why.
         """
         ...
 
     def close(self) -> None:
         """Give back whatever is held."""
         ...
+
+
+class FrameOutput(Output[FrameResult], Protocol):
+    """Takes every finished frame, as JSON lines and the live page's pictures do."""
+
+
+class StatusOutput(Output[Status], Protocol):
+    """Is told how the run stands, newest result included, as MQTT and Prometheus' textfile are."""

@@ -60,7 +60,7 @@ class JsonLines:
             InputError: The disk is full or the file cannot be written; no part of the line stays in it.
             BrokenPipeError: Nobody reads any more.
         """
-        document = frame_result.to_json()
+        document = frame_result.to_document()
         line = json.dumps(document, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         try:
             if self._rotation and self._regular and 0 < self._size > self._rotation.limit_bytes - len(line):

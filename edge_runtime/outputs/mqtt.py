@@ -1,4 +1,4 @@
-"""The newest result for an MQTT broker, with a last will, and an introduction for Home Assistant.
+"""How a run stands, for an MQTT broker, with a last will, and an introduction for Home Assistant.
 
 Needs paho-mqtt (the extra ``mqtt``), imported only where a broker is configured: it takes 7.4 MiB, or 1.4
 beside the live page. An object is one connection: when it breaks, publishing fails, and whoever holds the
@@ -19,8 +19,7 @@ from edge_runtime.base.addresses import Address, parse_address
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import read_text
 from edge_runtime.outputs.home_assistant import Device, introduction
-from edge_runtime.results.frame_result import FrameResult
-from edge_runtime.results.status import StatusSource
+from edge_runtime.results.status import Status
 from edge_runtime.settings.output_sections import MQTT_PORT, MQTT_TLS_PORT, MqttConfig
 
 KEEP_ALIVE_S = 30
@@ -89,33 +88,35 @@ def broker_of(config: MqttConfig) -> Broker:
 class Mqtt:
     """One connection to a broker."""
 
-    def __init__(self, broker: Broker, status: StatusSource) -> None:
+    def __init__(self, broker: Broker, status: Status) -> None:
         """Connect and introduce the device; waits for the broker.
+
+        Args:
+            broker: Where and how to publish.
+            status: Tells which figures this machine knows, and so which to introduce.
 
         Raises:
             OSError: The broker cannot be reached or refuses us.
         """
         self._broker = broker
-        self._status = status
         self._limit_s = ANSWER_LIMIT_S
         self._answered = threading.Event()
         self._trouble: str | None = "it does not answer"
         self._client = self._make_client()
         try:
             self._connect()
-            self._introduce()
+            self._introduce(status)
         except BaseException:
             self._end()
             raise
 
-    def publish(self, frame_result: FrameResult) -> None:
-        """Send the status as it stands, and wait until it is sent or, with QoS, acknowledged.
+    def publish(self, status: Status) -> None:
+        """Send the status, and wait until it is sent or, with QoS, acknowledged.
 
         Raises:
             OSError: The connection broke, or the broker takes nothing.
         """
-        del frame_result  # it is in the status
-        payload = json.dumps(self._status.now().to_json(), allow_nan=False)
+        payload = json.dumps(status.to_document(), allow_nan=False)
         self._send("state", payload, qos=self._broker.qos)
 
     def close(self) -> None:
@@ -155,7 +156,7 @@ class Mqtt:
         if self._trouble is not None:
             raise ConnectionError(f"the broker {address} refuses: {self._trouble}")
 
-    def _introduce(self) -> None:
+    def _introduce(self, status: Status) -> None:
         device = Device(
             name=self._broker.name,
             state_topic=f"{self._broker.topic}/state",
@@ -163,7 +164,7 @@ class Mqtt:
             expire_s=round(max(60.0, 10 * self._broker.seconds)),
         )
         if self._broker.home_assistant:
-            for message in introduction(device, self._status.now()):
+            for message in introduction(device, status):
                 self._send_to(message.topic, json.dumps(message.payload), qos=1, retain=True)
         self._send("availability", "online", qos=1, retain=True)
 

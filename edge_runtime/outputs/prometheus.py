@@ -11,8 +11,7 @@ from pathlib import Path
 from edge_runtime import __version__
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import atomic_path, require_writable
-from edge_runtime.results.frame_result import FrameResult
-from edge_runtime.results.status import Status, StatusSource
+from edge_runtime.results.status import Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MIB = 1 << 20
@@ -49,10 +48,13 @@ def exposition(status: Status) -> str:
 
 
 class Textfile:
-    """A file that is replaced by a newer version of itself at each frame it is given."""
+    """A file that is replaced by a newer version of itself each time it is told how the run stands."""
 
-    def __init__(self, path: Path, status: StatusSource) -> None:
+    def __init__(self, path: Path) -> None:
         """Check that the file can be written.
+
+        Args:
+            path: ``NAME.prom``.
 
         Raises:
             InputError: It cannot, or node-exporter would not read it.
@@ -61,13 +63,11 @@ class Textfile:
             raise InputError(f"cannot write {path}: node-exporter reads only files named *.prom")
         require_writable(path)
         self._path = path
-        self._status = status
 
-    def publish(self, frame_result: FrameResult) -> None:
-        """Write the figures as they stand. Raises ``InputError`` where that is impossible."""
-        del frame_result  # it is counted in the status
+    def publish(self, status: Status) -> None:
+        """Write the figures. Raises ``InputError`` where that is impossible."""
         with atomic_path(self._path) as temporary:
-            temporary.write_text(exposition(self._status.now()), encoding="utf-8")
+            temporary.write_text(exposition(status), encoding="utf-8")
             temporary.chmod(0o644)  # node-exporter is another user, whatever our umask
 
     def close(self) -> None:

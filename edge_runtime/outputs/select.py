@@ -11,8 +11,8 @@ from edge_runtime.base.addresses import parse_address
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import read_text
 from edge_runtime.bench.report import comparison, from_json
-from edge_runtime.outputs.background import Background
-from edge_runtime.outputs.base import Output
+from edge_runtime.outputs.background import Background, FrameBackground, PictureBackground, StatusBackground
+from edge_runtime.outputs.base import FrameOutput
 from edge_runtime.outputs.jsonl import STANDARD_OUTPUT, JsonLines, Rotation
 from edge_runtime.results.frame_result import FrameResult
 from edge_runtime.results.status import StatusSource
@@ -47,7 +47,8 @@ class Outputs:
         self._unattended = unattended
         self._complete = complete
         self._announce = announce
-        self._outputs: list[Output] = []
+        self._frame_outputs: list[FrameOutput] = []
+        self._status_outputs: list[StatusBackground] = []
 
     def __enter__(self) -> Self:
         return self
@@ -58,11 +59,12 @@ class Outputs:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for output in self._outputs:
+        opened: tuple[FrameOutput | StatusBackground, ...] = (*self._frame_outputs, *self._status_outputs)
+        for output in opened:
             if isinstance(output, Background):
                 output.end()  # all at once, so that those that hang take no longer than one
         with ExitStack() as stack:
-            for output in self._outputs:
+            for output in opened:
                 stack.callback(output.close)
 
     def open(self, config: Config) -> None:
@@ -89,27 +91,29 @@ class Outputs:
             self._open_mqtt(config.mqtt)
 
     def publish(self, frame_result: FrameResult) -> None:
-        """Hand a frame to every output.
+        """Hand a frame to the outputs that take frames, and have the others told how the run stands.
 
         Raises:
             InputError: JSON lines that must be complete cannot be written.
             BrokenPipeError: The reader of standard output went away.
         """
-        for output in self._outputs:
+        for output in self._frame_outputs:
             output.publish(frame_result)
+        for background in self._status_outputs:
+            background.refresh(self._status.now)
 
     def _open_jsonl(self, config: JsonlConfig, path: str) -> None:
         rotate_mib = config.rotate_mib or (SERVICE_ROTATE_MIB if self._unattended else None)
         rotation = None if rotate_mib is None else Rotation(rotate_mib * MIB, config.keep)
         again = partial(JsonLines, path, append=True, rotation=rotation)
         if self._unattended:
-            self._add("jsonl", again, waiting=JSONL_WAITING)
+            self._add_frame_output(FrameBackground("jsonl", again, waiting=JSONL_WAITING))
             return
         first = JsonLines(path, append=rotation is not None, rotation=rotation)
         if self._complete or path == STANDARD_OUTPUT:
-            self._outputs.append(first)
+            self._frame_outputs.append(first)
         else:
-            self._add("jsonl", again, opened=first, waiting=JSONL_WAITING)
+            self._add_frame_output(FrameBackground("jsonl", again, opened=first, waiting=JSONL_WAITING))
 
     def _open_web(self, config: WebConfig, address: str) -> None:
         from edge_runtime.outputs.web import LivePage, page_url  # noqa: PLC0415  some megabytes
@@ -118,32 +122,39 @@ class Outputs:
         access = access_for(parse_address(address), config.token_file)
         baseline = None if config.bench is None else read_baseline(config.bench)
 
-        def open_page() -> Output:
+        def open_page() -> FrameOutput:
             page = LivePage(access, self._status, baseline=baseline, fps=config.fps)
             shown = page_url(access, with_token=config.token_file is None)
             self._announce(f"live page: {shown}")
             return page
 
-        self._add_eager("web", open_page, interval_s=1 / config.fps, keep_image=True)
+        opened = None if self._unattended else open_page()
+        self._add_frame_output(PictureBackground("web", open_page, opened=opened, interval_s=1 / config.fps))
 
     def _open_textfile(self, config: PrometheusConfig, path: Path) -> None:
         from edge_runtime.outputs.prometheus import Textfile  # noqa: PLC0415  not in every run
 
-        self._add_eager("prometheus", partial(Textfile, path, self._status), interval_s=config.seconds)
+        opened = None if self._unattended else Textfile(path)
+        open_file = partial(Textfile, path)
+        self._add_status_output(
+            StatusBackground("prometheus", open_file, opened=opened, interval_s=config.seconds)
+        )
 
     def _open_mqtt(self, config: MqttConfig) -> None:
         from edge_runtime.outputs.mqtt import Mqtt, broker_of  # noqa: PLC0415  some megabytes
 
         broker = broker_of(config)
-        self._add("mqtt", partial(Mqtt, broker, self._status), interval_s=broker.seconds)
+        # Not opened here and now: a broker comes and goes, and must not end a run that somebody watches.
+        self._add_status_output(
+            StatusBackground("mqtt", lambda: Mqtt(broker, self._status.now()), interval_s=broker.seconds)
+        )
 
-    def _add_eager(self, name: str, open_output: Callable[[], Output], **more: Any) -> None:
-        """Open it now, so that an error ends a run that somebody watches."""
-        self._add(name, open_output, opened=None if self._unattended else open_output(), **more)
+    def _add_frame_output(self, background: FrameBackground | PictureBackground) -> None:
+        self._frame_outputs.append(background)
+        self._status.states.append(lambda: background.state)
 
-    def _add(self, name: str, open_output: Callable[[], Output], **more: Any) -> None:
-        background = Background(name, open_output, **more)
-        self._outputs.append(background)
+    def _add_status_output(self, background: StatusBackground) -> None:
+        self._status_outputs.append(background)
         self._status.states.append(lambda: background.state)
 
 

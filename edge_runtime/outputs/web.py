@@ -13,11 +13,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import cv2
-
 from edge_runtime.base.addresses import Address
 from edge_runtime.base.errors import InputError
-from edge_runtime.outputs.draw import drawn
 from edge_runtime.outputs.page import COMMON_HEADERS, Page, load_page
 from edge_runtime.outputs.prometheus import CONTENT_TYPE as METRICS_TYPE, exposition
 from edge_runtime.outputs.stream import PictureStream
@@ -26,7 +23,6 @@ from edge_runtime.outputs.web_server import BoundedHandler, BoundedServer
 from edge_runtime.results.frame_result import FrameResult
 from edge_runtime.results.status import StatusSource
 
-JPEG_QUALITY = 80
 MOST_VIEWERS = 12
 PICTURE_LIMIT_S = 5.0
 HEALTHY_SILENCE_S = 10.0
@@ -61,16 +57,24 @@ class Site:
 
 
 class LivePage:
-    """The server and its pictures."""
+    """The server and its pictures: a frame output, whose figures are asked for by those who look at them."""
 
     def __init__(
         self, access: Access, status: StatusSource, *, baseline: dict[str, Any] | None = None, fps: int = 15
     ) -> None:
         """Start serving.
 
+        Args:
+            access: Where to serve, and who may look.
+            status: How the run stands, asked anew for every visitor.
+            baseline: A benchmark's comparison in JSON; see ``select.read_baseline``.
+            fps: Pictures a second for one viewer, at most.
+
         Raises:
             InputError: The address cannot be had.
         """
+        from edge_runtime.results.picture import to_jpeg  # noqa: PLC0415  OpenCV, if it is not there yet
+
         self._stream = PictureStream(to_jpeg)
         site = Site(access, status, baseline, fps, self._stream)
         try:
@@ -96,12 +100,6 @@ class LivePage:
         self._server.server_close()
         self._stream.close()
         self._thread.join()
-
-
-def to_jpeg(frame_result: FrameResult) -> bytes:
-    """The frame with its result, as JPEG."""
-    _, data = cv2.imencode(".jpg", drawn(frame_result), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-    return data.tobytes()
 
 
 def page_url(access: Access, *, with_token: bool) -> str:
@@ -171,7 +169,7 @@ class _Handler(BoundedHandler):
         self._send(HTTPStatus.SEE_OTHER, "", headers={"Location": "/", "Set-Cookie": cookie})
 
     def _status(self) -> None:
-        document = {**self.site.status.now().to_json(), "baseline": self.site.baseline}
+        document = {**self.site.status.now().to_document(), "baseline": self.site.baseline}
         self._send(HTTPStatus.OK, json.dumps(document, allow_nan=False), "application/json")
 
     def _metrics(self) -> None:

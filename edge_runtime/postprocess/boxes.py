@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.model.preprocess import Placement
+from edge_runtime.model.image import Placement
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]

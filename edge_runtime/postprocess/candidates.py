@@ -1,16 +1,14 @@
 """What a detection head proposes before suppression, and the thresholds that decide what counts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.model.image import Outputs
 from edge_runtime.postprocess.boxes import Floats, Indices
-
-Outputs = Sequence[NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

@@ -9,27 +9,13 @@ from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
-from edge_runtime.model.preprocess import Placement
+from edge_runtime.model.image import Outputs, Placement
+from edge_runtime.postprocess.base import INVALID_WORDS, Prediction
 
 TOP = 5
 ROUNDING = 1e-3  # how far float16 or int8 arithmetic may push a probability beyond 0 or 1
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Label:
-    """One class and how sure the network is of it.
-
-    Attributes:
-        index: The class, as the network counts them from 0.
-        name: Its name in the model card.
-        score: Probability, 0 to 1.
-    """
-
-    index: int
-    name: str
-    score: float
 
 
 @dataclass(frozen=True)
@@ -41,13 +27,26 @@ class Classification:
         valid: False where the outputs held NaN or infinity.
     """
 
-    labels: tuple[Label, ...]
+    labels: tuple[Prediction, ...]
     valid: bool = True
 
-    def to_json(self) -> dict[str, Any]:
+    def predictions(self, most: int | None = None) -> tuple[Prediction, ...]:
+        """The most probable classes, best first, at most so many."""
+        return self.labels[:most]
+
+    def best(self) -> Prediction | None:
+        """The most probable class; None where the outputs held NaN or infinity."""
+        return self.labels[0] if self.labels else None
+
+    def words(self) -> str:
+        """The most probable class and its score."""
+        best = self.best()
+        return best.words() if best else INVALID_WORDS
+
+    def to_document(self) -> dict[str, Any]:
         """``valid``, and ``labels`` with ``label``, ``class`` and ``score``, best first."""
         labels = [
-            {"label": label.name, "class": label.index, "score": round(label.score, 4)}
+            {"label": label.label, "class": label.index, "score": round(label.score, 4)}
             for label in self.labels
         ]
         return {"valid": self.valid, "labels": labels}
@@ -75,14 +74,19 @@ class Classifier:
         self._warned = False
 
     def __call__(
-        self, outputs: list[NDArray[np.float32]], placement: Placement, image_shape: tuple[int, int]
+        self, outputs: Outputs, placement: Placement, image_shape: tuple[int, int]
     ) -> Classification:
         """The best labels of one frame.
+
+        Args:
+            outputs: The network's outputs; only the first is read: a score for each class.
+            placement: Not used: a label has no place in the frame.
+            image_shape: Not used either.
 
         Raises:
             InputError: The card names a class that the network does not have.
         """
-        del placement, image_shape  # a label has no place in the frame
+        del placement, image_shape
         scores = outputs[0].reshape(-1)
         self._require_labels_fit(scores.size)
         if not np.isfinite(scores).all():
@@ -98,8 +102,8 @@ class Classifier:
         """Indices of the highest, best first; of equal ones the lower index first."""
         return [int(index) for index in np.argsort(-probabilities, kind="stable")[: self._top]]
 
-    def _label(self, probabilities: NDArray[np.float32], index: int) -> Label:
-        return Label(index, self._card.label(index), float(probabilities[index]))
+    def _label(self, probabilities: NDArray[np.float32], index: int) -> Prediction:
+        return Prediction(index, self._card.label(index), float(probabilities[index]))
 
     def _require_labels_fit(self, classes: int) -> None:
         named = max(self._card.labels, default=-1) + 1 if self._card.labels else 0

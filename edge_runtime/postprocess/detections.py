@@ -1,15 +1,15 @@
 """Detections of one frame, in pixels of that frame, and the postprocessor that finds them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
-from edge_runtime.model.preprocess import Placement
+from edge_runtime.model.image import Outputs, Placement
+from edge_runtime.postprocess.base import INVALID_WORDS, Prediction
 from edge_runtime.postprocess.boxes import Floats, Indices, areas, nms, to_frame
 from edge_runtime.postprocess.candidates import Candidates, Head, Thresholds, read_thresholds
 from edge_runtime.postprocess.ssd import DEFAULT_THRESHOLDS as SSD_THRESHOLDS, ssd_head
@@ -19,6 +19,7 @@ _COMMON_KEYS = {"kind", "note", "score_threshold", "iou_threshold", "max_detecti
 _SSD_KEYS = {"feature_maps", "anchor_sizes", "anchor_ratios", "variances"}
 _YOLO_HEADS = {"yolov5": yolov5_head, "yolov8": yolov8_head, "yolo_nms": yolo_nms_head}
 _FAR_OUTSIDE = 1e6
+_NAMED_IN_WORDS = 3
 KINDS = ("ssd", *_YOLO_HEADS)
 
 
@@ -43,7 +44,25 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def to_json(self) -> dict[str, Any]:
+    def predictions(self, most: int | None = None) -> tuple[Prediction, ...]:
+        """The detections with their boxes in pixels of the frame, best first, at most so many."""
+        return tuple(self._prediction(row) for row in range(len(self))[:most])
+
+    def best(self) -> Prediction | None:
+        """The detection with the highest score; None where nothing was found."""
+        return next(iter(self.predictions(1)), None)
+
+    def words(self) -> str:
+        """The best few detections, and how many more there are."""
+        if not self.valid:
+            return INVALID_WORDS
+        if len(self) == 0:
+            return "nothing found"
+        named = ", ".join(each.words() for each in self.predictions(_NAMED_IN_WORDS))
+        more = len(self) - _NAMED_IN_WORDS
+        return f"{named} and {more} more" if more > 0 else named
+
+    def to_document(self) -> dict[str, Any]:
         """``valid``, and ``detections`` with ``label``, ``class``, ``score`` and ``box`` in pixels."""
         found = zip(self.labels, self.classes, self.scores, self.boxes, strict=True)
         return {
@@ -58,6 +77,11 @@ class Detections:
                 for label, index, score, box in found
             ],
         }
+
+    def _prediction(self, row: int) -> Prediction:
+        left, top, right, bottom = (float(side) for side in self.boxes[row])
+        index, score = int(self.classes[row]), float(self.scores[row])
+        return Prediction(index, self.labels[row], score, (left, top, right, bottom))
 
 
 @dataclass(frozen=True)
@@ -74,9 +98,7 @@ class Detector:
     thresholds: Thresholds
     label: Callable[[int], str]
 
-    def __call__(
-        self, outputs: Sequence[NDArray[np.float32]], placement: Placement, image_shape: tuple[int, int]
-    ) -> Detections:
+    def __call__(self, outputs: Outputs, placement: Placement, image_shape: tuple[int, int]) -> Detections:
         """Detections of one frame.
 
         Args:
@@ -140,7 +162,7 @@ def make_detector(card: ModelCard, thresholds: Thresholds | None = None) -> Dete
     return Detector(head, thresholds or read_thresholds(decoder, default), card.label)
 
 
-def all_finite(outputs: Sequence[NDArray[np.float32]]) -> bool:
+def all_finite(outputs: Outputs) -> bool:
     """Whether no output holds NaN or infinity (or values so large that their sum is not finite)."""
     with np.errstate(over="ignore", invalid="ignore"):
         return all(bool(np.isfinite(np.sum(output, dtype=np.float32))) for output in outputs)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.model.preprocess import Placement
+from edge_runtime.model.image import Outputs, Placement
+from edge_runtime.postprocess.base import INVALID_WORDS, Prediction
 
 MOST_VALUES = 1000
 
@@ -23,7 +24,22 @@ class RawOutputs:
     arrays: tuple[NDArray[np.float32], ...]
     valid: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def predictions(self, most: int | None = None) -> tuple[Prediction, ...]:
+        """None: what the values mean is not known."""
+        del most
+        return ()
+
+    def best(self) -> Prediction | None:
+        """None: what the values mean is not known."""
+        return None
+
+    def words(self) -> str:
+        """The outputs' shapes."""
+        if not self.valid:
+            return INVALID_WORDS
+        return ", ".join(f"output {list(array.shape)}" for array in self.arrays)
+
+    def to_document(self) -> dict[str, Any]:
         """``valid``, and ``outputs``: for each ``shape``, ``min``, ``max``, ``mean`` and ``values``.
 
         An output of more than 1000 values leaves those out; one that holds NaN or infinity, which JSON
@@ -35,11 +51,9 @@ class RawOutputs:
 class Raw:
     """Hands the outputs on."""
 
-    def __call__(
-        self, outputs: list[NDArray[np.float32]], placement: Placement, image_shape: tuple[int, int]
-    ) -> RawOutputs:
-        """The outputs of one frame."""
-        del placement, image_shape  # nothing is known about what the values mean
+    def __call__(self, outputs: Outputs, placement: Placement, image_shape: tuple[int, int]) -> RawOutputs:
+        """The outputs of one frame; where it lay in the input is not used, for nothing is mapped back."""
+        del placement, image_shape
         return RawOutputs(tuple(outputs), all(bool(np.isfinite(array).all()) for array in outputs))
 
 

@@ -4,7 +4,7 @@ from edge_runtime.model.card import ModelCard
 from edge_runtime.postprocess.base import Postprocessor
 
 
-def make(card: ModelCard) -> Postprocessor:
+def make_postprocessor(card: ModelCard) -> Postprocessor:
     """The postprocessor for the card's task; only its module is loaded.
 
     Raises:

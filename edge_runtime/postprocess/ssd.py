@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.model.image import Outputs
 from edge_runtime.postprocess.boxes import Floats, corners
-from edge_runtime.postprocess.candidates import Candidates, Head, Outputs, Thresholds, pick, require_shape
+from edge_runtime.postprocess.candidates import Candidates, Head, Thresholds, pick, require_shape
 
 DEFAULT_THRESHOLDS = Thresholds(score=0.5, iou=0.4)
 MAX_ANCHORS = 1_000_000

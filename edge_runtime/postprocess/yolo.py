@@ -6,8 +6,9 @@ a card that names the wrong version.
 
 import numpy as np
 
+from edge_runtime.model.image import Outputs
 from edge_runtime.postprocess.boxes import corners
-from edge_runtime.postprocess.candidates import Candidates, Head, Outputs, Thresholds, pick, require_shape
+from edge_runtime.postprocess.candidates import Candidates, Head, Thresholds, pick, require_shape
 
 _MAX_CLASSES = 100_000
 

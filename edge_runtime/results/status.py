@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_runtime.machine.board import Condition, read_condition, throttling
 from edge_runtime.results.metrics import rss_mib
-from edge_runtime.results.summary import RunSnapshot, RunSummary, describe
+from edge_runtime.results.summary import NO_FRAME_YET, RunSnapshot, RunSummary
 
 CONDITION_INTERVAL_S = 2.0
 
@@ -49,18 +49,17 @@ class Status:
     throttled: tuple[str, ...] | None
     outputs: tuple[OutputState, ...]
 
-    @property
     def words(self) -> str:
         """The newest result in a few words."""
-        return describe(self.run.last.result) if self.run.last else "no frame yet"
+        return self.run.last.result.words() if self.run.last else NO_FRAME_YET
 
     @property
     def throttled_now(self) -> bool:
         """Whether something slows the machine at this moment."""
         return any(not words.endswith("since boot") for words in self.throttled or ())
 
-    def to_json(self) -> dict[str, Any]:
-        """Keys may be added in later releases, but none changes; what is not known is None."""
+    def to_document(self) -> dict[str, Any]:
+        """What ``/status.json`` and MQTT say: keys may be added, but none changes; the unknown is None."""
         run, latency, last = self.run, self.run.latency, self.run.last
         return {
             "model": self.model,
@@ -80,8 +79,8 @@ class Status:
             "temperature_c": self.temperature_c,
             "throttled": None if self.throttled is None else list(self.throttled),
             "throttled_now": self.throttled_now,
-            "summary": self.words,
-            "result": last.to_json() if last else None,
+            "summary": self.words(),
+            "result": last.to_document() if last else None,
             "outputs": {
                 state.name: {"failing": state.failing, "skipped": state.skipped} for state in self.outputs
             },

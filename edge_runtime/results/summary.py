@@ -4,14 +4,11 @@ import math
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
 
-from edge_runtime.base.errors import one_line
-from edge_runtime.postprocess.base import Result
 from edge_runtime.results.frame_result import FrameResult
 from edge_runtime.results.metrics import FrameRate, LatencySummary, LatencyWindow, peak_rss_mib, rss_mib
 
-SHOWN_OBJECTS = 3
+NO_FRAME_YET = "no frame yet"
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,8 @@ class RunSummary:
         """Start counting.
 
         Args:
-            class_names: The names the network knows. Accuracy is counted while every truth is among them: a
-                folder's or the demo's names may be about something else.
+            class_names: The classes the network can tell. Accuracy is counted while every truth is among
+                them: a folder's or the demo's names may be about something else.
         """
         self.rate = FrameRate()
         self.latency = LatencyWindow()
@@ -86,7 +83,8 @@ class RunSummary:
         if frame_result.frame.label is not None:
             self._labelled += 1
             self._comparable &= frame_result.frame.label in self._class_names
-            self._correct += best_label(frame_result.result) == frame_result.frame.label
+            best = frame_result.best()
+            self._correct += best is not None and best.label == frame_result.frame.label
 
     def snapshot(self) -> RunSnapshot:
         """The run as it stands."""
@@ -104,11 +102,10 @@ class RunSummary:
     def line(self) -> str:
         """The newest frame and the pace, in one line."""
         if self.last is None:
-            return "no frame yet"
-        name = one_line(self.last.frame.name) or f"frame {self.last.frame.sequence}"
+            return NO_FRAME_YET
         p50_ms = self.latency.summary().p50_ms
         pace = [*_rate(self.rate.recent_fps), f"p50 {p50_ms:.1f} ms", f"age {self.last.age_ms:.0f} ms"]
-        return f"{name}: {describe(self.last.result)} | {', '.join(pace)}"
+        return f"{self.last.words()} | {', '.join(pace)}"
 
     def totals(self) -> str:
         """The whole run so far, in one line."""
@@ -128,42 +125,6 @@ class RunSummary:
         return ", ".join(parts)
 
 
-def best_label(result: Result) -> str | None:
-    """The most probable class of a classification; None for any other result."""
-    labels = result.to_json().get("labels")
-    return str(labels[0]["label"]) if labels else None
-
-
-def best_found(result: Result) -> list[dict[str, Any]]:
-    """Labels or detections with ``label`` and ``score``, best first; empty for any other result."""
-    document = result.to_json()
-    return list(document.get("labels") or document.get("detections") or [])
-
-
-def describe(result: Result) -> str:
-    """A result in a few words."""
-    document = result.to_json()
-    if not document["valid"]:
-        return "INVALID: the network's outputs are NaN or infinite"
-    if "labels" in document:
-        return _scored(document["labels"][0])
-    if "detections" in document:
-        return _objects(document["detections"])
-    return ", ".join(f"output {output['shape']}" for output in document["outputs"])
-
-
 def _rate(fps: float) -> list[str]:
     """The rate in words; none before it is known."""
     return [] if math.isnan(fps) else [f"{fps:.1f} fps"]
-
-
-def _objects(detections: list[dict[str, Any]]) -> str:
-    if not detections:
-        return "nothing found"
-    shown = ", ".join(_scored(found) for found in detections[:SHOWN_OBJECTS])
-    rest = len(detections) - SHOWN_OBJECTS
-    return f"{shown} and {rest} more" if rest > 0 else shown
-
-
-def _scored(found: dict[str, Any]) -> str:
-    return f"{found['label']} {100 * found['score']:.1f} %"

@@ -7,9 +7,10 @@ from itertools import islice
 from edge_runtime.base.termination import ended_like_interrupted
 from edge_runtime.frames.folder import FolderSource
 from edge_runtime.outputs.select import Outputs
-from edge_runtime.pipeline import Pipeline, RunSettings, open_pipeline
+from edge_runtime.pipeline import Pipeline
 from edge_runtime.results.status import StatusSource
 from edge_runtime.results.summary import RunSummary
+from edge_runtime.runs.model import open_model
 from edge_runtime.settings.config import Config
 
 LINE_INTERVAL_NS = 500_000_000
@@ -18,14 +19,11 @@ LINE_INTERVAL_NS = 500_000_000
 Panel = Callable[[StatusSource], AbstractContextManager[object]]
 
 
-def run(
-    settings: RunSettings, config: Config, *, show: Callable[[str], None], panel: Panel | None = None
-) -> int:
+def run(config: Config, *, show: Callable[[str], None], panel: Panel | None = None) -> int:
     """Run until the source ends, as many frames as asked are done, or Ctrl-C; then show the summary.
 
     Args:
-        settings: What to run on what.
-        config: How long, and where the results go.
+        config: What to run on what, how long, and where the results go.
         show: Takes each line for the user.
         panel: Shows the run on a terminal instead of in lines.
 
@@ -38,10 +36,11 @@ def run(
     """
     with ExitStack() as stack:
         stack.enter_context(ended_like_interrupted())
-        pipeline = stack.enter_context(open_pipeline(settings))
+        model = open_model(config)
+        pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))
         waits = not pipeline.source.live
-        summary = RunSummary(frozenset((pipeline.card.labels or {}).values()))
-        status = StatusSource(pipeline.network.path.name, summary)
+        summary = RunSummary(model.class_names)
+        status = StatusSource(model.network.path.name, summary)
         outputs = Outputs(status, unattended=False, complete=waits, announce=show)
         stack.enter_context(outputs).open(config)
         lines = _Lines(summary, show, every_frame=waits) if panel is None else None

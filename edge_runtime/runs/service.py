@@ -11,9 +11,10 @@ from contextlib import ExitStack
 from edge_runtime.base.notify import Notifier
 from edge_runtime.base.termination import signals_raise
 from edge_runtime.outputs.select import Outputs
-from edge_runtime.pipeline import RunSettings, load_model, open_pipeline
+from edge_runtime.pipeline import Pipeline
 from edge_runtime.results.status import StatusSource
 from edge_runtime.results.summary import RunSummary
+from edge_runtime.runs.model import open_model
 from edge_runtime.settings.config import Config
 
 
@@ -21,12 +22,11 @@ class _Terminated(BaseException):
     """SIGTERM came; raised where the main thread stands, as KeyboardInterrupt is."""
 
 
-def run(settings: RunSettings, config: Config, *, log: Callable[[str], None]) -> int:
+def run(config: Config, *, log: Callable[[str], None]) -> int:
     """Run until SIGTERM or the end of the source.
 
     Args:
-        settings: What to run on what.
-        config: How often to log, and where the results go.
+        config: What to run on what, how often to log, and where the results go.
         log: Takes each line for the log.
 
     Returns:
@@ -38,7 +38,7 @@ def run(settings: RunSettings, config: Config, *, log: Callable[[str], None]) ->
     notifier = Notifier()
     try:
         with signals_raise(_Terminated, signal.SIGTERM):
-            _serve(settings, config, notifier, log)
+            _serve(config, notifier, log)
     except _Terminated:
         log("ending on SIGTERM")
     finally:
@@ -46,19 +46,18 @@ def run(settings: RunSettings, config: Config, *, log: Callable[[str], None]) ->
     return 0
 
 
-def _serve(settings: RunSettings, config: Config, notifier: Notifier, log: Callable[[str], None]) -> None:
+def _serve(config: Config, notifier: Notifier, log: Callable[[str], None]) -> None:
     interval_ns = config.service.log_seconds * 10**9
     with ExitStack() as stack:
-        model = load_model(settings)
-        summary = RunSummary(frozenset((model.card.labels or {}).values()))
+        model = open_model(config)
+        summary = RunSummary(model.class_names)
         status = StatusSource(model.network.path.name, summary)
         outputs = stack.enter_context(Outputs(status, unattended=True, complete=False, announce=log))
         outputs.open_here(config)  # the page shall answer while a stream is being connected
         notifier.status(summary.line())
-        pipeline = stack.enter_context(open_pipeline(settings, model))
-        outputs.open_broker(
-            config
-        )  # or one restart after another would tell everybody of our coming and going
+        pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))
+        # Not before: one restart after another would tell everybody of our coming and going.
+        outputs.open_broker(config)
         due_ns = 0
         for frame_result in pipeline:
             summary.add(frame_result)

@@ -10,7 +10,8 @@ import numpy as np
 from edge_runtime.base.errors import InputError
 from edge_runtime.frames.image_file import EXTENSIONS, is_image_name, read_image
 from edge_runtime.model.card import InputSpec
-from edge_runtime.model.preprocess import Image, Preprocessor, Tensor
+from edge_runtime.model.image import Image, Tensor
+from edge_runtime.model.preprocess import Preprocessor
 from export.calibrate.padding import SquarePadding
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
 
 MAX_FACTOR = 16.0
 

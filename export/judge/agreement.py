@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import open_bytes
-from edge_runtime.model.preprocess import Placement
+from edge_runtime.model.image import Placement
 from edge_runtime.postprocess.boxes import iou
 from edge_runtime.postprocess.detections import Detections, make_detector
 from export.calibrate.inputs import KeptInputs

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.inference import Model
 from edge_runtime.model.golden import golden_frame
-from edge_runtime.model.preprocess import Preprocessor, Tensor
+from edge_runtime.model.image import Tensor
 from export.calibrate.images import DecodedImage, ImageFolder, ImageReader, find_images
 from export.calibrate.padding import SquarePadding
-from export.judge.contestants import Contestant, Feed, class_indices, open_contestant
+from export.judge.contestants import Feed, class_indices
 from export.judge.detection import DetectorEvaluation, evaluate_detectors
 from export.progress import Progress, silent
 
@@ -105,7 +106,7 @@ def evaluate(
         ModelRefusedError: A network cannot run, or does not give one finite score for each class.
     """
     folder = find_images(images)
-    contestants = [open_contestant(path, threads, card) for path in models]
+    contestants = [Model.open(path, card, threads) for path in models]
     tasks = {contestant.card.task for contestant in contestants}
     if len(tasks) > 1:
         raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")
@@ -115,7 +116,7 @@ def evaluate(
 
 
 def evaluate_classifier(
-    contestants: Sequence[Contestant],
+    contestants: Sequence[Model],
     folder: ImageFolder,
     padding: SquarePadding | None = None,
     progress: Progress = silent,
@@ -178,11 +179,11 @@ class _Tally:
         )
 
 
-def _common_class_count(contestants: Sequence[Contestant]) -> int:
+def _common_class_count(contestants: Sequence[Model]) -> int:
     counts = []
     for contestant in contestants:
-        spec = contestant.card.input
-        outputs = contestant.network.run(Preprocessor(spec)(golden_frame(0, spec.size)))
+        frame = golden_frame(0, contestant.card.input.size)
+        outputs = contestant.network.run(contestant.preprocess(frame))
         if len(outputs) != 1:
             raise ModelRefusedError(
                 f"{contestant.network.path} has {len(outputs)} outputs; a classifier has one"
@@ -195,7 +196,7 @@ def _common_class_count(contestants: Sequence[Contestant]) -> int:
     return counts[0]
 
 
-def _scores(contestant: Contestant, tensor: Tensor, image: DecodedImage) -> Scores:
+def _scores(contestant: Model, tensor: Tensor, image: DecodedImage) -> Scores:
     scores = contestant.network.run(tensor)[0].reshape(-1).astype(np.float64)
     if not np.all(np.isfinite(scores)):
         raise ModelRefusedError(

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
-from edge_runtime.model.preprocess import Placement, Tensor
+from edge_runtime.inference import Model
+from edge_runtime.model.image import Placement, Tensor
 from edge_runtime.postprocess.candidates import EVALUATION, Thresholds
 from edge_runtime.postprocess.detections import Detections, make_detector
 from export.calibrate.images import DecodedImage, ImageFolder, ImageReader
@@ -18,7 +19,7 @@ from export.calibrate.padding import SquarePadding
 from export.judge.agreement import agreement_percent
 from export.judge.average_precision import average_precision
 from export.judge.box_labels import BoxFolder, TrueBoxes, find_box_folder
-from export.judge.contestants import Contestant, Feed, class_indices
+from export.judge.contestants import Feed, class_indices
 from export.progress import Progress, silent
 
 _BEST_ONLY = replace(EVALUATION, max_detections=1)
@@ -81,7 +82,7 @@ class DetectorEvaluation:
 
 
 def evaluate_detectors(
-    contestants: Sequence[Contestant],
+    contestants: Sequence[Model],
     folder: ImageFolder,
     padding: SquarePadding | None = None,
     progress: Progress = silent,
@@ -145,7 +146,7 @@ class _Run:
         shown: What it would show on a Pi, by the thresholds of its card.
     """
 
-    def __init__(self, contestant: Contestant, thresholds: Thresholds) -> None:
+    def __init__(self, contestant: Model, thresholds: Thresholds) -> None:
         self.model = contestant.network.path
         self.found: list[Detections] = []
         self.shown: list[Detections] = []
@@ -173,7 +174,7 @@ def _score(run: _Run, first: _Run, truths: Sequence[TrueBoxes], expected: Sequen
     )
 
 
-def _class_indices(folder: ImageFolder, contestant: Contestant) -> Mapping[str, int]:
+def _class_indices(folder: ImageFolder, contestant: Model) -> Mapping[str, int]:
     """Which class each class folder stands for; empty in an unlabelled folder."""
     if not folder.labelled:
         return {}
@@ -181,7 +182,7 @@ def _class_indices(folder: ImageFolder, contestant: Contestant) -> Mapping[str, 
     return class_indices(folder, contestant.card, max(labels) + 1 if labels else len(folder.class_names))
 
 
-def _true_boxes(folder: BoxFolder, image: DecodedImage, contestant: Contestant) -> TrueBoxes:
+def _true_boxes(folder: BoxFolder, image: DecodedImage, contestant: Model) -> TrueBoxes:
     truth = folder.truth(image.file.path, image.pixels.shape[:2])
     labels = contestant.card.labels
     if labels and truth.classes.max(initial=0) > max(labels):

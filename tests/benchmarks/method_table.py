@@ -22,12 +22,12 @@ import onnx
 
 from edge_runtime.base.errors import PiInferError
 from edge_runtime.base.files import write_text
+from edge_runtime.inference import Model
 from edge_runtime.model.engines.onnxruntime import default_threads
 from export.calibrate.calibration_set import calibration_set
 from export.calibrate.images import find_images
 from export.calibrate.padding import SquarePadding
 from export.judge.classification import Evaluation, ModelScore, evaluate_classifier
-from export.judge.contestants import open_contestant
 from export.judge.detection import DetectorEvaluation, DetectorScore, evaluate_detectors
 from export.methods import all_methods, methods_named
 from export.methods.base import Method
@@ -147,7 +147,7 @@ class Figures:
 def scores_of(models: list[Path], task: Task, every: int) -> list[Scores]:
     """Points of each network by the name of the score; a classifier's on each ``every``-th test image."""
     folder = find_images(ASSETS / "images" / task.test)
-    contestants = [open_contestant(model, None, None) for model in models]
+    contestants = [Model.open(model) for model in models]
     evaluation: Evaluation | DetectorEvaluation
     if contestants[0].card.task == "detect":
         evaluation = evaluate_detectors(contestants, folder, task.padding)

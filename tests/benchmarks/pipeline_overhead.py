@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.frames.base import Frame
 from edge_runtime.frames.folder import FolderSource
-from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version, open_network
-from edge_runtime.model.preprocess import Preprocessor
+from edge_runtime.inference import Model
+from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
 from edge_runtime.pipeline import Pipeline
 
 Costs = NDArray[np.float64]
@@ -46,13 +46,12 @@ class Decoded:
 
 def main() -> None:
     arguments = _arguments()
-    network = open_network(arguments.model, arguments.threads)
-    card = network.card()
+    model = Model.open(arguments.model, threads=arguments.threads)
+    network = model.network
     frames = [
         frame for frame, _ in zip(FolderSource(arguments.images), range(arguments.frames), strict=False)
     ]
-    preprocess = Preprocessor(card.input)
-    tensors = [preprocess(frame.image).copy() for frame in frames]
+    tensors = [model.preprocess(frame.image).copy() for frame in frames]
 
     def bare() -> Iterator[object]:
         for tensor in tensors:
@@ -60,7 +59,7 @@ def main() -> None:
 
     loops: dict[str, Callable[[], Iterator[object]]] = {
         "bare": bare,
-        "pipeline": lambda: iter(Pipeline(Decoded(frames), network, card)),
+        "pipeline": lambda: iter(Pipeline(Decoded(frames), model)),
         "again": bare,
     }
     rounds = [_round(loops, len(frames), turn=number) for number in range(-1, arguments.rounds)]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.model.card import InputSpec, ModelCard
-from edge_runtime.model.preprocess import Placement
+from edge_runtime.model.image import Placement
 from edge_runtime.postprocess.detections import Detector, make_detector
 
 ROWS, CLASSES, SIDE = 6300, 80, 320

@@ -34,7 +34,8 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.engines.onnxruntime import Network, default_threads, open_bytes, open_network
-from edge_runtime.model.preprocess import Preprocessor, Tensor
+from edge_runtime.model.image import Tensor
+from edge_runtime.model.preprocess import Preprocessor
 
 Bytes = NDArray[np.uint8]
 FRAMES = 30

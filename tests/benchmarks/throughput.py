@@ -32,8 +32,9 @@ import numpy as np
 
 from edge_runtime.frames.base import Frame, FrameSource
 from edge_runtime.frames.opencv import OpenCVSource
-from edge_runtime.model.engines.onnxruntime import Network, default_threads, open_network
-from edge_runtime.model.preprocess import Image, Preprocessor
+from edge_runtime.inference import Model
+from edge_runtime.model.engines.onnxruntime import default_threads
+from edge_runtime.model.image import Image
 from edge_runtime.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ class Restless:
         self._closed.set()
 
 
-def bare(network: Network, image: Image, seconds: float) -> Loop:
+def bare(model: Model, image: Image, seconds: float) -> Loop:
     """Nothing but the network."""
-    tensor = Preprocessor(network.card().input)(image)
+    network, tensor = model.network, model.preprocess(image)
     start_s, start_processor_s = time.perf_counter(), time.process_time()
     frames = 0
     while (elapsed_s := time.perf_counter() - start_s) < seconds:
@@ -103,10 +104,10 @@ def bare(network: Network, image: Image, seconds: float) -> Loop:
     return Loop(frames / elapsed_s, 1000 * (time.process_time() - start_processor_s) / frames)
 
 
-def played(network: Network, source: FrameSource, seconds: float) -> Loop:
+def played(model: Model, source: FrameSource, seconds: float) -> Loop:
     """The pipeline; its first frame, for which threads and buffers are made, does not count."""
     results: list[FrameResult] = []
-    with Pipeline(source, network, network.card()) as pipeline:
+    with Pipeline(source, model) as pipeline:
         running = iter(pipeline)
         next(running)
         start_processor_s = time.process_time()
@@ -120,25 +121,25 @@ def played(network: Network, source: FrameSource, seconds: float) -> Loop:
     return Loop((len(results) - 1) / span_s, 1000 * processor_s / len(results), added_ms)
 
 
-def compare(model: Path, video: Path, threads: int, seconds: float, rounds: int) -> str:
+def compare(path: Path, video: Path, threads: int, seconds: float, rounds: int) -> str:
     """One network's line of the table."""
-    network = open_network(model, threads)
+    model = Model.open(path, threads=threads)
     capture = cv2.VideoCapture(str(video))
     rate_hz = capture.get(cv2.CAP_PROP_FPS)
     image = capture.read()[1]
     capture.release()
-    bare(network, image, seconds / 4)
+    bare(model, image, seconds / 4)
     pairs = []
     for _ in range(rounds):
-        before = bare(network, image, seconds / 2)
-        whole = played(network, OpenCVSource(str(video)), seconds)
-        after = bare(network, image, seconds / 2)
+        before = bare(model, image, seconds / 2)
+        whole = played(model, OpenCVSource(str(video)), seconds)
+        after = bare(model, image, seconds / 2)
         pairs.append((whole, (before.fps + after.fps) / 2, (before.processor_ms + after.processor_ms) / 2))
     share = statistics.median(100 * whole.fps / min(rate_hz, fps) for whole, fps, _ in pairs)
     added = [value for whole, _, _ in pairs for value in whole.added_ms]
     p50, p99 = np.percentile(added, (50, 99))
     return (
-        f"{model.stem:22}{statistics.median(fps for _, fps, _ in pairs):9.1f}"
+        f"{path.stem:22}{statistics.median(fps for _, fps, _ in pairs):9.1f}"
         f"{statistics.median(whole.fps for whole, _, _ in pairs):9.1f}{share:8.1f} %"
         f"{p50:9.2f}{p99:9.2f}{1000 / rate_hz + 5:9.1f}"
         f"{statistics.median(cost for _, _, cost in pairs):10.2f}"
@@ -146,10 +147,10 @@ def compare(model: Path, video: Path, threads: int, seconds: float, rounds: int)
     )
 
 
-def idle_share(network: Network) -> float:
+def idle_share(model: Model) -> float:
     """Share of a core that is used while no frame comes, after some have."""
     source = Restless(np.zeros((240, 320, 3), np.uint8), frames=100)
-    with Pipeline(source, network, network.card()) as pipeline:
+    with Pipeline(source, model) as pipeline:
         threading.Thread(target=list, args=(pipeline,)).start()
         time.sleep(2.0)
         start_s, start_processor_s = time.monotonic(), time.process_time()
@@ -157,13 +158,13 @@ def idle_share(network: Network) -> float:
         return (time.process_time() - start_processor_s) / (time.monotonic() - start_s)
 
 
-def growth(network: Network) -> Growth:
+def growth(model: Model) -> Growth:
     """Memory and file descriptors over many frames."""
     source = Restless(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8))
     probes = []
-    with Pipeline(source, network, network.card()) as pipeline:
+    with Pipeline(source, model) as pipeline:
         for number, found in enumerate(islice(pipeline, FRAMES)):
-            found.to_json()
+            found.to_document()
             if number >= SETTLED and number % PROBE_EVERY == 0:
                 probes.append((number, resident_kib(), len(list(Path("/proc/self/fd").iterdir()))))
     numbers, memory, descriptors = np.array(probes).T
@@ -195,13 +196,13 @@ def main() -> None:
         print(
             f"{'':22}{''.join(f'{h:>{w}}' for h, w in zip(heads, (9, 9, 10, 9, 9, 9, 10, 9), strict=True))}"
         )
-    for model in arguments.models:
-        line = compare(model, arguments.video, arguments.threads, arguments.seconds, arguments.rounds)
+    for path in arguments.models:
+        line = compare(path, arguments.video, arguments.threads, arguments.seconds, arguments.rounds)
         print(line, flush=True)
     if arguments.waste is not None:
-        network = open_network(arguments.waste, arguments.threads)
-        print(f"{arguments.waste.stem}: {100 * idle_share(network):.2f} % of a core while no frame comes")
-        found = growth(network)
+        model = Model.open(arguments.waste, threads=arguments.threads)
+        print(f"{arguments.waste.stem}: {100 * idle_share(model):.2f} % of a core while no frame comes")
+        found = growth(model)
         print(
             f"{arguments.waste.stem}: {FRAMES} frames, {found.mib_an_hour:+.3f} MiB an hour at 30 frames a "
             f"second, {found.descriptors} more file descriptors"

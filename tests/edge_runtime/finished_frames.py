@@ -8,8 +8,8 @@ import numpy as np
 
 from edge_runtime.frames.base import Frame
 from edge_runtime.machine.board import Condition
-from edge_runtime.postprocess.base import Result
-from edge_runtime.postprocess.classify import Classification, Label
+from edge_runtime.postprocess.base import Prediction, Result
+from edge_runtime.postprocess.classify import Classification
 from edge_runtime.postprocess.detections import Detections
 from edge_runtime.results.frame_result import FrameResult
 from edge_runtime.results.status import ConditionWatch, StatusSource
@@ -19,7 +19,7 @@ HOT_PI = Condition(temperature_c=71.5, governor="ondemand", frequency_mhz=1500.0
 
 
 def classified(*names: str) -> Classification:
-    return Classification(tuple(Label(i, name, 0.9 / (i + 1)) for i, name in enumerate(names)))
+    return Classification(tuple(Prediction(i, name, 0.9 / (i + 1)) for i, name in enumerate(names)))
 
 
 def detected(*boxes: tuple[float, float, float, float], label: str = "person") -> Detections:

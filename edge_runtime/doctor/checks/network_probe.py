@@ -7,18 +7,18 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from edge_runtime.base.errors import PiInferError
 from edge_runtime.frames.base import Frame
 from edge_runtime.frames.newest import Newest
+from edge_runtime.inference import Model
 from edge_runtime.model import demo
-from edge_runtime.model.card import InputSpec, ModelCard
-from edge_runtime.model.engines.onnxruntime import Network, open_network
+from edge_runtime.model.card import InputSpec
+from edge_runtime.model.engines.onnxruntime import Network
 from edge_runtime.model.golden import golden_error, golden_frame
-from edge_runtime.model.preprocess import Image, Preprocessor
+from edge_runtime.model.preprocess import Preprocessor
 
 STRIDE_BYTES = 64  # rows of the Pi 5's camera begin at multiples of this
 FRAME_INTERVAL_S, READER_INTERVAL_S, READS = 0.01, 0.04, 5
@@ -28,13 +28,12 @@ IDLE_S = 0.25
 def main(model: str = "") -> None:
     """Examine ``model``, or the demo's network, and print the facts."""
     try:
-        network = open_network(Path(model) if model else demo.path())
-        card = network.card()
-        _print(network=str(network.path), **_shapes(network))
-        _print(**_golden(network, card))
-        _print(padding_exact=padding_exact(card.input), colour_exact=colour_exact(card.input))
+        tried = Model.open(model or demo.path())
+        _print(network=str(tried.network.path), **_shapes(tried.network))
+        _print(**_golden(tried))
+        _print(padding_exact=padding_exact(tried.card.input), colour_exact=colour_exact(tried.card.input))
         _print(frame_age_ms=oldest_frame_ms())
-        _print(idle_cpu=_idle_cpu(network, card))
+        _print(idle_cpu=_idle_cpu(tried))
     except PiInferError as error:
         _print(refused=str(error))
 
@@ -45,7 +44,7 @@ def padding_exact(spec: InputSpec) -> bool:
     height, width, _ = image.shape
     row_bytes = -(-(width * 3 + 1) // STRIDE_BYTES) * STRIDE_BYTES
     buffer = np.full(height * row_bytes, 255, np.uint8)
-    padded: Image = np.ndarray((height, width, 3), np.uint8, buffer, strides=(row_bytes, 3, 1))
+    padded = np.ndarray((height, width, 3), np.uint8, buffer, strides=(row_bytes, 3, 1))
     padded[:] = image
     prepare = Preprocessor(spec)
     return np.array_equal(prepare(image).copy(), prepare(padded))
@@ -103,15 +102,15 @@ def _shapes(network: Network) -> dict[str, object]:
     }
 
 
-def _golden(network: Network, card: ModelCard) -> dict[str, object]:
-    if card.golden is None:
+def _golden(model: Model) -> dict[str, object]:
+    if model.card.golden is None:
         return {"golden_error": None}
-    return {"golden_error": golden_error(network, card)}
+    return {"golden_error": golden_error(model.network, model.card)}
 
 
-def _idle_cpu(network: Network, card: ModelCard) -> float:
+def _idle_cpu(model: Model) -> float:
     """Processor seconds per second that the session's threads use between frames."""
-    network.run(Preprocessor(card.input)(golden_frame(0, card.input.size)))
+    model(golden_frame(0, model.card.input.size))
     start = time.process_time()
     time.sleep(IDLE_S)
     return (time.process_time() - start) / IDLE_S

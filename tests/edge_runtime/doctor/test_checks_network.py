@@ -7,7 +7,8 @@ import pytest
 from edge_runtime.doctor.checks import network_probe
 from edge_runtime.frames.base import Frame
 from edge_runtime.model.card import InputSpec
-from edge_runtime.model.preprocess import Image, Preprocessor, Tensor
+from edge_runtime.model.image import Image, Tensor
+from edge_runtime.model.preprocess import Preprocessor
 from tests.edge_runtime.doctor.machines import Pain, network, runs
 
 REFUSED = runs("network", f"echo '{json.dumps({'refused': 'x.onnx is empty'})}'")

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from edge_runtime.outputs.background import Background
+from edge_runtime.outputs.background import FrameBackground, PictureBackground
 from edge_runtime.results.frame_result import FrameResult
 from tests.edge_runtime.finished_frames import finished
 
@@ -53,7 +53,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 def test_everything_that_waits_is_delivered_before_it_closes() -> None:
     sink = Sink()
-    background = Background("test", sink.open, waiting=100)
+    background = FrameBackground("test", sink.open, waiting=100)
     for number in range(50):
         background.publish(finished(number))
     background.close()
@@ -65,7 +65,7 @@ def test_everything_that_waits_is_delivered_before_it_closes() -> None:
 def test_a_slow_output_gets_the_newest_frame_and_what_it_missed_is_counted() -> None:
     sink = Sink()
     sink.free.clear()
-    background = Background("test", sink.open)
+    background = FrameBackground("test", sink.open)
     background.publish(finished(0))
     assert sink.entered.wait(LIMIT_S)
     started = time.monotonic()
@@ -80,7 +80,7 @@ def test_a_slow_output_gets_the_newest_frame_and_what_it_missed_is_counted() -> 
 
 def test_only_who_asks_for_pictures_keeps_them() -> None:
     with_image, without = Sink(), Sink()
-    outputs = [Background("a", with_image.open, keep_image=True), Background("b", without.open)]
+    outputs = [PictureBackground("a", with_image.open), FrameBackground("b", without.open)]
     for output in outputs:
         output.publish(finished())
         output.close()
@@ -91,7 +91,7 @@ def test_only_who_asks_for_pictures_keeps_them() -> None:
 def test_a_failure_is_logged_once_retried_and_its_end_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     sink = Sink()
     sink.failing = True
-    background = Background("test", sink.open, first_delay_s=0.01)
+    background = FrameBackground("test", sink.open, first_delay_s=0.01)
     number = 0
     while sink.opened < 4:
         background.publish(finished(number := number + 1))
@@ -118,14 +118,14 @@ def test_an_output_that_cannot_be_opened_is_opened_later() -> None:
             raise ConnectionRefusedError
         return sink.open()
 
-    background = Background("test", open_third_time, first_delay_s=0.01)
+    background = FrameBackground("test", open_third_time, first_delay_s=0.01)
     eventually(lambda: bool(background.publish(finished()) or sink.got))
     background.close()
 
 
 def test_it_is_opened_before_the_first_frame() -> None:
     sink = Sink()
-    background = Background("test", sink.open)
+    background = FrameBackground("test", sink.open)
     eventually(lambda: sink.opened == 1)
     background.close()
     assert (sink.opened, sink.closed) == (1, 1)
@@ -143,7 +143,7 @@ def test_what_cannot_be_opened_is_known_and_tried_again_without_a_frame(
             raise ConnectionRefusedError(111, "Connection refused")
         return sink.open()
 
-    background = Background("test", open_third_time, first_delay_s=0.01)
+    background = FrameBackground("test", open_third_time, first_delay_s=0.01)
     eventually(lambda: sink.opened == 1)
     assert len(caplog.records) == 1
     assert background.state.skipped == 0
@@ -159,7 +159,7 @@ def test_attempts_become_rarer() -> None:
         times.append(time.monotonic())
         raise ConnectionRefusedError
 
-    background = Background("test", refuse, first_delay_s=0.02)
+    background = FrameBackground("test", refuse, first_delay_s=0.02)
     eventually(lambda: bool(background.publish(finished()) or len(times) >= 5))
     background.close()
     gaps = [after - before for before, after in pairwise(times[:5])]
@@ -170,7 +170,7 @@ def test_closing_does_not_wait_for_the_next_attempt(caplog: pytest.LogCaptureFix
     caplog.set_level(logging.CRITICAL)
     sink = Sink()
     sink.failing = True
-    background = Background("test", sink.open, waiting=9, first_delay_s=600.0)
+    background = FrameBackground("test", sink.open, waiting=9, first_delay_s=600.0)
     for number in range(9):
         background.publish(finished(number))
     eventually(lambda: background.state.failing)
@@ -180,7 +180,7 @@ def test_closing_does_not_wait_for_the_next_attempt(caplog: pytest.LogCaptureFix
 
 def test_frames_are_apart_by_the_interval_and_the_last_is_not_lost() -> None:
     sink = Sink()
-    background = Background("test", sink.open, interval_s=600.0)
+    background = FrameBackground("test", sink.open, interval_s=600.0)
     background.publish(finished(0))
     eventually(lambda: len(sink.got) == 1)
     for number in range(1, 5):
@@ -194,7 +194,7 @@ def test_a_hanging_output_is_left_behind_after_a_time_that_begins_at_the_end(
 ) -> None:
     monkeypatch.setattr("edge_runtime.outputs.background.JOIN_LIMIT_S", 0.2)
     sinks = [Sink() for _ in range(20)]
-    outputs = [Background("test", sink.open) for sink in sinks]
+    outputs = [FrameBackground("test", sink.open) for sink in sinks]
     for sink, output in zip(sinks, outputs, strict=True):
         sink.free.clear()
         output.publish(finished())

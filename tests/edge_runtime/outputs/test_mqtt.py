@@ -19,7 +19,7 @@ import pytest
 from edge_runtime.base.addresses import Address
 from edge_runtime.base.errors import InputError
 from edge_runtime.machine.board import Condition
-from edge_runtime.outputs.background import Background
+from edge_runtime.outputs.background import StatusBackground
 from edge_runtime.outputs.mqtt import Broker, Mqtt, broker_of
 from edge_runtime.settings.output_sections import MqttConfig
 from tests.edge_runtime.finished_frames import classified, finished, free_port, status_source
@@ -120,9 +120,9 @@ def listen(mosquitto: Mosquitto) -> Iterator[Callable[..., Listener]]:
 def test_the_status_is_published(mosquitto: Mosquitto, listen: Callable[..., Listener]) -> None:
     listener = listen("home/#")
     for qos in (0, 1, 2):
-        output = Mqtt(replace(mosquitto.broker, qos=qos), status_source(finished(7)))
+        output = Mqtt(replace(mosquitto.broker, qos=qos), status_source(finished(7)).now())
         assert listener.next("home/pi/availability").payload == b"online"
-        output.publish(finished())
+        output.publish(status_source(finished(7)).now())
         message = listener.next("home/pi/state")
         assert json.loads(message.payload)["summary"] == "circle 90.0 %"
         assert (message.qos, message.retain) == (qos, False)
@@ -136,7 +136,8 @@ def test_the_last_will_says_that_we_vanished(mosquitto: Mosquitto, listen: Calla
         "import os, sys; from tests.edge_runtime.finished_frames import status_source\n"
         "from edge_runtime.base.addresses import Address\n"
         "from edge_runtime.outputs.mqtt import Broker, Mqtt\n"
-        "Mqtt(Broker(Address('127.0.0.1', int(sys.argv[1])), 'pi', 'home/pi'), status_source()); os._exit(0)"
+        "broker = Broker(Address('127.0.0.1', int(sys.argv[1])), 'pi', 'home/pi')\n"
+        "Mqtt(broker, status_source().now()); os._exit(0)"
     )
     subprocess.run(
         [sys.executable, "-c", code, str(mosquitto.port)], check=True, cwd=Path(__file__).parents[3]
@@ -149,13 +150,13 @@ def test_the_last_will_says_that_we_vanished(mosquitto: Mosquitto, listen: Calla
 def test_home_assistant_is_told_every_figure_that_exists(
     mosquitto: Mosquitto, listen: Callable[..., Listener]
 ) -> None:
-    Mqtt(mosquitto.broker, status_source(finished(result=classified("a"), number=3))).close()
+    Mqtt(mosquitto.broker, status_source(finished(result=classified("a"), number=3)).now()).close()
     listener = listen("homeassistant/#")
     kinds = {
         "result": "sensor", "fps": "sensor", "latency": "sensor", "age": "sensor", "dropped": "sensor",
         "memory": "sensor", "temperature": "sensor", "throttled": "binary_sensor",
     }  # fmt: skip
-    status = status_source(finished()).now().to_json()
+    status = status_source(finished()).now().to_document()
     for key, kind in kinds.items():
         topic = f"homeassistant/{kind}/pi-infer-pi-{key}/config"
         payload = json.loads(listen(topic).next(topic).payload)
@@ -173,7 +174,7 @@ def test_figures_that_the_machine_does_not_know_are_not_announced(
     mosquitto: Mosquitto, listen: Callable[..., Listener]
 ) -> None:
     unknown = Condition(None, None, None, None)
-    Mqtt(mosquitto.broker, status_source(condition=unknown)).close()
+    Mqtt(mosquitto.broker, status_source(condition=unknown).now()).close()
     listener = listen("homeassistant/#", "home/pi/availability")
     topics = set()
     while (message := listener._heard.get(timeout=LIMIT_S)).topic != "home/pi/availability":  # noqa: SLF001
@@ -183,14 +184,14 @@ def test_figures_that_the_machine_does_not_know_are_not_announced(
 
 def test_home_assistant_can_be_left_out(mosquitto: Mosquitto, listen: Callable[..., Listener]) -> None:
     listener = listen("#")
-    Mqtt(replace(mosquitto.broker, home_assistant=False), status_source()).close()
+    Mqtt(replace(mosquitto.broker, home_assistant=False), status_source().now()).close()
     assert listener._heard.get(timeout=LIMIT_S).topic == "home/pi/availability"  # noqa: SLF001
 
 
-def publish_until(background: Background, condition: Callable[[], bool]) -> None:
+def publish_until(background: StatusBackground, condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LIMIT_S
     while not condition():
-        background.publish(finished())
+        background.refresh(status_source(finished()).now)
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -199,15 +200,15 @@ def test_a_broker_that_is_down_comes_and_goes_without_an_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mosquitto = Mosquitto(tmp_path, "allow_anonymous true")
-    background = Background(
-        "mqtt", lambda: Mqtt(mosquitto.broker, status_source(finished())), first_delay_s=0.05
+    background = StatusBackground(
+        "mqtt", lambda: Mqtt(mosquitto.broker, status_source(finished()).now()), first_delay_s=0.05
     )
     publish_until(background, lambda: background.state.failing)
     for _ in range(2):
         mosquitto.start()
         publish_until(background, lambda: not background.state.failing)
         listener = Listener(mosquitto.port, "home/pi/state")
-        background.publish(finished())
+        background.refresh(status_source(finished()).now)
         assert listener.next("home/pi/state").payload
         listener.close()
         mosquitto.stop()
@@ -226,10 +227,10 @@ def test_a_broker_that_accepts_and_says_nothing_holds_up_nobody(monkeypatch: pyt
     with socket.create_server(("127.0.0.1", 0)) as silent:
         broker = Broker(Address("127.0.0.1", silent.getsockname()[1]), "pi", "home/pi")
         with pytest.raises(ConnectionError, match="does not answer"):
-            Mqtt(broker, status_source())
-        background = Background("mqtt", lambda: Mqtt(broker, status_source()))
-        for number in range(1000):
-            background.publish(finished(number))
+            Mqtt(broker, status_source().now())
+        background = StatusBackground("mqtt", lambda: Mqtt(broker, status_source().now()))
+        for _ in range(1000):
+            background.refresh(status_source().now)
         background.close()
         assert background.state.skipped >= 998
 
@@ -239,10 +240,10 @@ def test_a_broker_that_stops_reading_is_noticed(
 ) -> None:
     monkeypatch.setattr("edge_runtime.outputs.mqtt.FAREWELL_LIMIT_S", 0.2)
     monkeypatch.setattr("edge_runtime.outputs.mqtt.ANSWER_LIMIT_S", 1.0)
-    output = Mqtt(replace(mosquitto.broker, qos=1), status_source(finished()))
+    output = Mqtt(replace(mosquitto.broker, qos=1), status_source(finished()).now())
     mosquitto.freeze()
     with pytest.raises(ConnectionError, match="it takes no messages"):
-        output.publish(finished())
+        output.publish(status_source(finished()).now())
     with pytest.raises(ConnectionError):
         output.close()
 
@@ -260,8 +261,8 @@ def test_a_password_is_asked_for(tmp_path: Path) -> None:
     ).start()
     try:
         with pytest.raises(ConnectionError, match=r"refuses: .*(?i:authori)"):
-            Mqtt(replace(mosquitto.broker, user="anna", password="wrong"), status_source())  # noqa: S106
-        Mqtt(replace(mosquitto.broker, user="anna", password=PASSWORD), status_source()).close()
+            Mqtt(replace(mosquitto.broker, user="anna", password="wrong"), status_source().now())  # noqa: S106
+        Mqtt(replace(mosquitto.broker, user="anna", password=PASSWORD), status_source().now()).close()
     finally:
         mosquitto.stop()
 
@@ -286,8 +287,8 @@ def test_tls_checks_the_certificate(tmp_path: Path) -> None:
     try:
         broker = replace(mosquitto.broker, address=Address("localhost", mosquitto.port), tls=True)
         with pytest.raises(ConnectionError, match="certificate verify failed"):
-            Mqtt(broker, status_source())
-        Mqtt(replace(broker, ca_file=certificate), status_source()).close()
+            Mqtt(broker, status_source().now())
+        Mqtt(replace(broker, ca_file=certificate), status_source().now()).close()
     finally:
         mosquitto.stop()
 

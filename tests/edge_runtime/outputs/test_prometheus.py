@@ -85,11 +85,10 @@ def test_every_metric_has_its_words_and_type_once_and_before_its_samples() -> No
 def test_the_textfile_is_whole_readable_by_others_and_goes_with_us(tmp_path: Path) -> None:
     path = tmp_path / "pi-infer.prom"
     source = status_source()
-    output = Textfile(path, source)
+    output = Textfile(path)
     for number in range(2):
-        frame_result = finished(number)
-        source.summary.add(frame_result)
-        output.publish(frame_result)
+        source.summary.add(finished(number))
+        output.publish(source.now())
         assert value(path.read_text(), "pi_infer_frames_total") == number + 1
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert list(tmp_path.iterdir()) == [path]
@@ -100,4 +99,4 @@ def test_the_textfile_is_whole_readable_by_others_and_goes_with_us(tmp_path: Pat
 @pytest.mark.parametrize("name", ["pi-infer.txt", "missing/x.prom", "."])
 def test_a_textfile_that_cannot_work_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="cannot write"):
-        Textfile(tmp_path / name, status_source())
+        Textfile(tmp_path / name)

@@ -6,7 +6,8 @@ from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edge_runtime.model.card import InputSpec
-from edge_runtime.model.preprocess import Placement, Preprocessor
+from edge_runtime.model.image import Placement
+from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.postprocess.boxes import Floats, Indices, areas, corners, iou, nms, to_frame
 
 SHAPES = st.tuples(st.integers(1, 400), st.integers(1, 400))

@@ -7,10 +7,10 @@ from hypothesis.extra.numpy import arrays
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import InputSpec, ModelCard
-from edge_runtime.model.preprocess import Placement
+from edge_runtime.model.image import Placement
 from edge_runtime.postprocess.classify import Classification, Classifier, softmax
 from edge_runtime.postprocess.raw import Raw
-from edge_runtime.postprocess.select import make
+from edge_runtime.postprocess.select import make_postprocessor
 
 PLACEMENT = Placement(1.0, 1.0, 0, 0)
 SPEC = InputSpec(size=(8, 8))
@@ -73,7 +73,7 @@ def test_a_single_logit_is_a_sigmoid() -> None:
 
 def test_the_best_five_come_first_with_their_names_and_ties_in_class_order() -> None:
     found = classify(Classifier(card(7)), 0.1, 0.3, 0.05, 0.3, 0.1, 0.1, 0.05)
-    assert [(label.index, label.name) for label in found.labels] == [
+    assert [(label.index, label.label) for label in found.labels] == [
         (1, "name 1"), (3, "name 3"), (0, "name 0"), (4, "name 4"), (5, "name 5"),
     ]  # fmt: skip
 
@@ -82,7 +82,7 @@ def test_the_best_five_come_first_with_their_names_and_ties_in_class_order() -> 
 def test_a_frame_with_unusable_outputs_is_marked_and_does_not_decide_about_softmax(bad: float) -> None:
     classifier = Classifier(card(2))
     found = classify(classifier, bad, 0.5)
-    assert found.to_json() == {"valid": False, "labels": []}
+    assert found.to_document() == {"valid": False, "labels": []}
     assert classify(classifier, 0.25, 0.75).labels[0].score == pytest.approx(0.75)
 
 
@@ -93,13 +93,13 @@ def test_more_names_than_scores_is_one_line() -> None:
 
 
 def test_classes_without_a_name_are_numbered() -> None:
-    assert classify(Classifier(card(1)), 0.1, 0.9).labels[0].name == "class 1"
+    assert classify(Classifier(card(1)), 0.1, 0.9).labels[0].label == "class 1"
 
 
 def test_raw_outputs_are_summarised_as_json_can_say_them() -> None:
     small, large = np.array([[1.0, 3.0]], np.float32), np.ones((1, 40, 40), np.float32)
     broken = np.array([np.nan], np.float32)
-    document = Raw()([small, large, broken], PLACEMENT, (8, 8)).to_json()
+    document = Raw()([small, large, broken], PLACEMENT, (8, 8)).to_document()
     assert document == {
         "valid": False,
         "outputs": [
@@ -112,10 +112,11 @@ def test_raw_outputs_are_summarised_as_json_can_say_them() -> None:
 
 
 def test_the_task_of_the_card_chooses_the_postprocessor() -> None:
-    assert isinstance(make(ModelCard(SPEC)), Classifier)
-    assert isinstance(make(ModelCard(SPEC, task="raw")), Raw)
-    detector = make(ModelCard(SPEC, task="detect", labels={0: "cat"}, decoder={"kind": "yolov5"}))
-    assert "detections" in detector([np.zeros((1, 100, 6), np.float32)], PLACEMENT, (8, 8)).to_json()
+    assert isinstance(make_postprocessor(ModelCard(SPEC)), Classifier)
+    assert isinstance(make_postprocessor(ModelCard(SPEC, task="raw")), Raw)
+    detecting = ModelCard(SPEC, task="detect", labels={0: "cat"}, decoder={"kind": "yolov5"})
+    detector = make_postprocessor(detecting)
+    assert "detections" in detector([np.zeros((1, 100, 6), np.float32)], PLACEMENT, (8, 8)).to_document()
 
 
 @pytest.mark.parametrize(

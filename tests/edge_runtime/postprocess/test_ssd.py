@@ -12,9 +12,10 @@ from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.frames.image_file import read_image
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.engines.onnxruntime import open_network
-from edge_runtime.model.preprocess import Placement, Preprocessor
+from edge_runtime.model.image import Placement
+from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.postprocess.detections import make_detector
-from edge_runtime.postprocess.select import make
+from edge_runtime.postprocess.select import make_postprocessor
 from edge_runtime.postprocess.ssd import read_anchors
 
 DECODER: dict[str, Any] = {
@@ -80,7 +81,7 @@ def test_enormous_offsets_do_no_harm() -> None:
 def test_nan_marks_the_frame(which: int) -> None:
     outputs = [np.ones((1, ANCHORS, 4), np.float32), np.ones((1, ANCHORS, 2), np.float32)]
     outputs[which][0, 3, 1] = np.nan
-    assert make_detector(card())(outputs, AS_IS, FRAME).to_json() == {"valid": False, "detections": []}
+    assert make_detector(card())(outputs, AS_IS, FRAME).to_document() == {"valid": False, "detections": []}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_the_real_network_finds_the_masked_face(assets: Path) -> None:
     image = read_image(assets / "images" / "facemask" / "test" / "with_mask" / "100-with-mask.jpg")
     preprocessor = Preprocessor(card.input)
     outputs = network.run(preprocessor(image))
-    found = make(card)(outputs, preprocessor.placement(image), image.shape[:2]).to_json()
+    found = make_postprocessor(card)(outputs, preprocessor.placement(image), image.shape[:2]).to_document()
     (face,) = found["detections"]
     assert face["label"] == "mask"
     assert face["score"] > 0.99

@@ -10,10 +10,11 @@ from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.frames.image_file import read_image
 from edge_runtime.model.card import InputSpec, ModelCard, parse_card
 from edge_runtime.model.engines.onnxruntime import open_network
-from edge_runtime.model.preprocess import Placement, Preprocessor
+from edge_runtime.model.image import Placement
+from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.postprocess.boxes import Floats
 from edge_runtime.postprocess.detections import Detector, make_detector
-from edge_runtime.postprocess.select import make
+from edge_runtime.postprocess.select import make_postprocessor
 
 LABELS = {0: "cat", 1: "dog", 2: "bird"}
 AS_IS = Placement(1.0, 1.0, 0, 0)
@@ -63,7 +64,7 @@ def detector(kind: str, labels: dict[int, str] | None = LABELS, **decoder: Any) 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_each_head_finds_the_same(kind: str) -> None:
-    assert detector(kind)([OUTPUTS[kind]()], AS_IS, FRAME).to_json() == EXPECTED
+    assert detector(kind)([OUTPUTS[kind]()], AS_IS, FRAME).to_document() == EXPECTED
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
@@ -106,7 +107,7 @@ def test_outputs_that_are_not_numbers_mark_the_frame(kind: str, value: float) ->
     output = OUTPUTS[kind]()
     output[0, -1, -1] = value
     found = detector(kind)([output], AS_IS, FRAME)
-    assert found.to_json() == {"valid": False, "detections": []}
+    assert found.to_document() == {"valid": False, "detections": []}
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
@@ -183,7 +184,7 @@ def test_the_real_network_finds_the_bear(assets: Path) -> None:
     image = read_image(assets / "images" / "coco-val128" / "images" / "000000000285.jpg")
     preprocessor = Preprocessor(card.input)
     outputs = network.run(preprocessor(image))
-    found = make(card)(outputs, preprocessor.placement(image), image.shape[:2]).to_json()
+    found = make_postprocessor(card)(outputs, preprocessor.placement(image), image.shape[:2]).to_document()
     (bear,) = found["detections"]
     assert bear["label"] == "bear"
     assert bear["score"] == pytest.approx(0.835, abs=0.002)

@@ -1,12 +1,12 @@
 """A frame with its result drawn on it, for people."""
 
 import unicodedata
-from typing import Any
 
 import cv2
 import numpy as np
 
-from edge_runtime.model.preprocess import Image
+from edge_runtime.model.image import Image
+from edge_runtime.postprocess.base import Box, Prediction
 from edge_runtime.results.frame_result import FrameResult
 
 SMALLEST_SIDE = 480  # the longer one; letters would not fit on less
@@ -14,9 +14,11 @@ LARGEST_SIDE = 960
 SHOWN_LABELS = 3
 LEAST_SCORE = 0.05  # labels below it are noise
 MOST_BOXES = 50
+JPEG_QUALITY = 80
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 WHITE = (255, 255, 255)
 BLACK = (0, 0, 0)
+GREY = (70, 70, 70)
 
 #: Blue, green, red; dark enough for white letters (Tableau's ten).
 COLOURS = (
@@ -30,15 +32,22 @@ def drawn(frame_result: FrameResult) -> Image:
     image = frame_result.frame.image
     factor = _factor(image)
     canvas = _scaled(image, factor)
-    document = frame_result.result.to_json()
-    if not document["valid"]:
+    if not frame_result.result.valid:
         _tag(canvas, "INVALID: NaN or infinite outputs", (8, 8), COLOURS[3])
-    for found in reversed(document.get("detections", [])[:MOST_BOXES]):
-        _box(canvas, found, factor)
-    likely = [found for found in document.get("labels", []) if found["score"] >= LEAST_SCORE]
-    for row, found in enumerate(likely[:SHOWN_LABELS]):
-        _tag(canvas, _words(found), (8, 8 + 30 * row), COLOURS[0] if row == 0 else (70, 70, 70))
+    seen = frame_result.result.predictions(MOST_BOXES)
+    for prediction in reversed(seen):  # the best comes last, and so on top
+        if prediction.box is not None:
+            _box(canvas, prediction, prediction.box, factor)
+    likely = [each for each in seen if each.box is None and each.score >= LEAST_SCORE]
+    for row, prediction in enumerate(likely[:SHOWN_LABELS]):
+        _tag(canvas, _words(prediction), (8, 8 + 30 * row), COLOURS[0] if row == 0 else GREY)
     return canvas
+
+
+def to_jpeg(frame_result: FrameResult) -> bytes:
+    """The frame with its result drawn on it, as a JPEG file."""
+    _, data = cv2.imencode(".jpg", drawn(frame_result), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    return data.tobytes()
 
 
 def _factor(image: Image) -> float:
@@ -54,12 +63,12 @@ def _scaled(image: Image, factor: float) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 
 
-def _box(canvas: Image, found: dict[str, Any], factor: float) -> None:
-    left, top, right, bottom = (round(side * factor) for side in found["box"])
-    colour = COLOURS[found["class"] % len(COLOURS)]
-    cv2.rectangle(canvas, (left, top), (right, bottom), BLACK, 4)
+def _box(canvas: Image, prediction: Prediction, box: Box, factor: float) -> None:
+    left, top, right, bottom = (round(side * factor) for side in box)
+    colour = COLOURS[prediction.index % len(COLOURS)]
+    cv2.rectangle(canvas, (left, top), (right, bottom), BLACK, 4)  # a dark rim, to show on any background
     cv2.rectangle(canvas, (left, top), (right, bottom), colour, 2)
-    _tag(canvas, _words(found), (left, top - 26 if top >= 26 else top), colour)
+    _tag(canvas, _words(prediction), (left, top - 26 if top >= 26 else top), colour)
 
 
 def _tag(canvas: Image, text: str, corner: tuple[int, int], colour: tuple[int, int, int]) -> None:
@@ -71,8 +80,8 @@ def _tag(canvas: Image, text: str, corner: tuple[int, int], colour: tuple[int, i
     cv2.putText(canvas, text, (left + 5, top + height + 6), FONT, 0.6, WHITE, 1, cv2.LINE_AA)
 
 
-def _words(found: dict[str, Any]) -> str:
-    return f"{_plain(found['label'])} {100 * found['score']:.0f} %"
+def _words(prediction: Prediction) -> str:
+    return f"{_plain(prediction.label)} {100 * prediction.score:.0f} %"
 
 
 def _plain(text: str) -> str:

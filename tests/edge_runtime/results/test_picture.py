@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from edge_runtime.outputs.draw import COLOURS, drawn
 from edge_runtime.postprocess.base import Result
 from edge_runtime.postprocess.classify import Classification
 from edge_runtime.postprocess.raw import RawOutputs
+from edge_runtime.results.picture import COLOURS, drawn
 from tests.edge_runtime.finished_frames import classified, detected, finished
 
 

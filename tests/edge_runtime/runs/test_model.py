@@ -1,0 +1,31 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.base.errors import InputError
+from edge_runtime.model import demo
+from edge_runtime.runs.model import open_model
+from edge_runtime.settings.config import Config, ModelConfig, SourceConfig
+
+MakeNetwork = Callable[..., Path]
+
+
+def test_the_demo_brings_its_own_network() -> None:
+    assert open_model(Config(source=SourceConfig(location="demo"))).network.path == demo.path()
+
+
+def test_any_other_source_needs_one_to_be_named() -> None:
+    with pytest.raises(InputError, match="--model"):
+        open_model(Config(source=SourceConfig(location="pictures")))
+
+
+def test_the_settings_name_the_network_its_card_and_its_threads(
+    make_network: MakeNetwork, tmp_path: Path
+) -> None:
+    card = tmp_path / "other.json"
+    card.write_text('{"input": {"size": [24, 32]}, "task": "raw"}')
+    path = make_network()
+    model = open_model(Config(model=ModelConfig(path=path, input=card, threads=1)))
+    assert (model.network.path, model.card.task) == (path, "raw")
+    assert model.network.session.get_session_options().intra_op_num_threads == 1
