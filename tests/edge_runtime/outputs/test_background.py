@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from edge_runtime.outputs.background import FrameBackground, PictureBackground
+from edge_runtime.outputs.background import FrameBackground, PictureBackground, StatusBackground
 from edge_runtime.results.frame_result import FrameResult
-from tests.edge_runtime.finished_frames import finished
+from edge_runtime.results.status import Status
+from tests.edge_runtime.finished_frames import finished, status_source
 
 LIMIT_S = 20.0
 
@@ -207,3 +208,42 @@ def test_a_hanging_output_is_left_behind_after_a_time_that_begins_at_the_end(
     assert time.monotonic() - started < 20 * 0.2
     for sink in sinks:
         sink.free.set()
+
+
+class StatusSink:
+    """Records what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Status] = []
+        self.free = threading.Event()
+
+    def publish(self, status: Status) -> None:
+        self.told.append(status)
+        assert self.free.wait(LIMIT_S)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_status_is_that_of_the_moment_when_the_output_is_told() -> None:
+    sink, source = StatusSink(), status_source()
+    background = StatusBackground("test", lambda: sink)
+    background.refresh(source.now)
+    eventually(lambda: len(sink.told) == 1)
+    background.refresh(source.now)
+    source.summary.add(finished(3))  # while the output is still busy with the first
+    sink.free.set()
+    background.close()
+    assert [status.run.frames for status in sink.told] == [0, 1]
+
+
+def test_a_status_that_was_overtaken_is_counted_as_a_frame_would_be() -> None:
+    sink, source = StatusSink(), status_source()
+    background = StatusBackground("test", lambda: sink)
+    background.refresh(source.now)
+    eventually(lambda: len(sink.told) == 1)
+    for _ in range(10):
+        background.refresh(source.now)
+    sink.free.set()
+    background.close()
+    assert (len(sink.told), background.state.skipped) == (2, 9)
