@@ -52,12 +52,12 @@ class BenchSettings:
     """
 
     model: Path
-    baseline: Path | None
-    source: str | None
-    card: Path | None
-    seconds: float
-    rounds: int
-    threads: int | None
+    baseline: Path | None = None
+    source: str | None = None
+    card: Path | None = None
+    seconds: float = 2.0
+    rounds: int = 5
+    threads: int | None = None
 
     @property
     def networks(self) -> tuple[Path, ...]:

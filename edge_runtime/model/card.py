@@ -34,8 +34,8 @@ class InputSpec:
         size: Height and width in pixels.
         resize: ``warp`` stretches; ``letterbox`` keeps the aspect and pads; ``crop`` keeps it and cuts.
         colour: Order of the channels the network expects.
-        mean: Per channel, in the network's channel order, in units of ``pixel * scale``.
-        std: Per channel, likewise.
+        mean: What is subtracted from ``pixel * scale``: per channel, in the order of ``colour``.
+        std: What the difference is divided by: per channel, in the order of ``colour``.
         scale: Factor applied to the pixel (0 to 255) first.
         pad: Grey value (0 to 255) of the letterbox's bars.
         interpolation: ``auto`` is ``area`` when shrinking and ``bilinear`` when enlarging.
@@ -125,6 +125,11 @@ def parse_card(text: str, where: str) -> ModelCard:
 
 def load_card(metadata: Mapping[str, str], model: Path, override: Path | None = None) -> ModelCard:
     """The card of a network: ``override`` if given, else the one inside, else ``NAME.json`` beside it.
+
+    Args:
+        metadata: The ``metadata_props`` of the network's file.
+        model: That file, ``NAME.onnx``.
+        override: A card in JSON that takes the place of the network's own.
 
     Raises:
         InputError: There is none, or it is malformed.

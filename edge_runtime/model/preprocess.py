@@ -22,6 +22,9 @@ class Preprocessor:
 
     Normalisation is one table look-up per pixel and channel: the 256 possible values are computed once in
     float64, so every machine rounds them alike.
+
+    Attributes:
+        spec: How frames become that input.
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -73,6 +76,7 @@ class Preprocessor:
             return _resize(image, (width, height), self.spec.interpolation, self._canvas)
         if self.spec.resize == "crop":
             scaled = _resize(image, inner, self.spec.interpolation)
+            # Here the offsets are negative or 0: so much sticks out at the left and at the top.
             return scaled[-place.offset_y :, -place.offset_x :][:height, :width]
         if place != self._canvas_placement:
             self._canvas[:] = self.spec.pad

@@ -97,7 +97,7 @@ class Background(Generic[News]):
     def _work(self) -> None:
         while (output := self._opened()) is not None and (news := self._take()) is not None:
             self._deliver(output, news)
-            self._closing.wait(self._delay_s or self._interval_s)
+            self._closing.wait(self._delay_s or self._interval_s)  # either ends at once when we close
         self._drop_output()
 
     def _opened(self) -> Output[News] | None:

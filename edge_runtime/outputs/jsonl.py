@@ -45,6 +45,7 @@ class JsonLines:
         self._name = "standard output" if self._standard else target
         self._rotation = rotation
         try:
+            # Descriptors, not Python's files: their buffers would hold back lines, and tear them when full.
             self._handle = 1 if self._standard else self._open(0 if append else os.O_TRUNC)
             self._regular = not self._standard and stat.S_ISREG(os.fstat(self._handle).st_mode)
             self._size = os.fstat(self._handle).st_size if self._regular else 0
@@ -91,7 +92,7 @@ class JsonLines:
             while rest:
                 rest = rest[os.write(self._handle, rest) :]
         except OSError:
-            if self._regular:
+            if self._regular:  # a full disk may have taken the beginning of the line
                 os.ftruncate(self._handle, self._size)
             raise
         self._size += len(line)

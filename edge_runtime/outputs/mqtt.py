@@ -121,7 +121,7 @@ class Mqtt:
 
     def close(self) -> None:
         """Say that we go, and disconnect."""
-        self._limit_s = FAREWELL_LIMIT_S
+        self._limit_s = FAREWELL_LIMIT_S  # a broker that hangs must not hold up the end of the run
         try:
             if self._trouble is None:
                 self._send("availability", "offline", qos=1, retain=True)

@@ -68,7 +68,11 @@ class Outputs:
                 stack.callback(output.close)
 
     def open(self, config: Config) -> None:
-        """Open what the settings name. Raises ``InputError`` as the two parts below do."""
+        """Open what the settings name: ``open_here``, then ``open_broker``.
+
+        Raises:
+            InputError: A setting cannot work or, unless unattended, an output cannot be opened.
+        """
         self.open_here(config)
         self.open_broker(config)
 

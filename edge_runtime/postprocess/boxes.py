@@ -19,16 +19,16 @@ def corners(centred: Floats) -> Floats:
 
 def areas(boxes: Floats) -> Floats:
     """(N,) areas of (N, 4) boxes given by corners; a box turned inside out has none."""
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return sides[:, 0] * sides[:, 1]  # type: ignore[no-any-return]
+    sides: Floats = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return sides[:, 0] * sides[:, 1]
 
 
 def intersections(first: Floats, second: Floats) -> Floats:
     """(N, M) areas common to each of (N, 4) and each of (M, 4) boxes given by corners."""
     top_left = np.maximum(first[:, None, :2], second[None, :, :2])
     bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    sides = np.maximum(bottom_right - top_left, 0)
-    return sides[..., 0] * sides[..., 1]  # type: ignore[no-any-return]
+    sides: Floats = np.maximum(bottom_right - top_left, 0)
+    return sides[..., 0] * sides[..., 1]
 
 
 def iou(first: Floats, second: Floats) -> Floats:
@@ -72,8 +72,9 @@ def _suppressed(columns: Floats, best: Floats, iou_threshold: float) -> NDArray[
     width = np.minimum(columns[2], best[2]) - np.maximum(columns[0], best[0])
     height = np.minimum(columns[3], best[3]) - np.maximum(columns[1], best[1])
     common = np.maximum(width, 0) * np.maximum(height, 0)
-    too_much = common > iou_threshold * (columns[4] + best[4] - common)
-    return too_much & (columns[5] == best[5])  # type: ignore[no-any-return]
+    too_much: NDArray[np.bool_] = common > iou_threshold * (columns[4] + best[4] - common)
+    same_class: NDArray[np.bool_] = columns[5] == best[5]
+    return too_much & same_class
 
 
 def to_frame(boxes: Floats, placement: Placement, image_shape: tuple[int, int]) -> Floats:

@@ -106,6 +106,7 @@ class Classifier:
         return Prediction(index, self._card.label(index), float(probabilities[index]))
 
     def _require_labels_fit(self, classes: int) -> None:
+        # A card may name some classes only, so what counts is the highest that it names.
         named = max(self._card.labels, default=-1) + 1 if self._card.labels else 0
         if named > classes:
             raise InputError(

@@ -112,9 +112,11 @@ class Detector:
         if not all_finite(outputs):
             return self._detections(_NOTHING, valid=False)
         thresholds = self.thresholds
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # what a hostile network overflows becomes infinite, and is clipped
             found = self.head.decode(outputs, thresholds)
         boxes = np.clip(found.boxes, -_FAR_OUTSIDE, _FAR_OUTSIDE)  # so that no area overflows
+        # What lies outside the frame shrinks to nothing there. Overlaps, though, are judged on the boxes as
+        # the network gave them: two that the frame's edge cuts to the same strip may be of two things.
         in_frame = to_frame(boxes, placement, image_shape)
         inside = np.flatnonzero(areas(in_frame) > 0)
         kept = inside[self._suppress(boxes[inside], found.scores[inside], found.classes[inside])]

@@ -31,7 +31,7 @@ class LatencyWindow:
         self._values_ms.append(latency_ms)
 
     def summary(self) -> LatencySummary:
-        """Percentiles of what is in the window."""
+        """Percentiles of the latencies in the window."""
         if not self._values_ms:
             return LatencySummary(math.nan, math.nan, math.nan)
         return LatencySummary(*(float(value) for value in np.percentile(list(self._values_ms), (50, 90, 99))))
@@ -54,14 +54,14 @@ class FrameRate:
 
     @property
     def recent_fps(self) -> float:
-        """Over the last few frames; NaN before the second."""
+        """Frames a second over the last few; NaN before the second."""
         return (
             _rate(len(self._recent_ns), self._recent_ns[0], self._recent_ns[-1]) if self.frames else math.nan
         )
 
     @property
     def overall_fps(self) -> float:
-        """Over all frames; NaN before the second."""
+        """Frames a second over the whole run; NaN before the second."""
         return _rate(self.frames, self._first_ns, self._recent_ns[-1]) if self.frames else math.nan
 
 

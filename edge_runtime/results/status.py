@@ -21,7 +21,8 @@ class OutputState:
     Attributes:
         name: As in the settings.
         failing: Whether the last attempt failed.
-        skipped: Frames it did not get: overtaken by newer ones, or lost while it failed.
+        skipped: How many frames (or states of the run, if it is told those) it did not get: overtaken by
+            newer ones, or lost while it failed.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Status:
 
     Attributes:
         model: File name of the network.
-        run: The run itself.
+        run: Its frames, its pace and its newest result.
         rss_mib: Resident memory of this process.
         temperature_c: The hottest part of the machine; None where it does not say.
         throttled: What slows the machine, or did since boot; None where it does not say.

@@ -16,13 +16,13 @@ class RunSnapshot:
     """A run at one moment.
 
     Attributes:
-        frames: Finished so far.
-        invalid: Those of them whose outputs held NaN or infinity.
-        fps: Over the last few frames; NaN before the second.
-        latency: Of the last few frames.
-        latency_total_s: Of all frames, added up.
+        frames: How many are finished.
+        invalid: How many of them had outputs with NaN or infinity.
+        fps: Frames a second over the last few; NaN before the second.
+        latency: Percentiles of the latency over the last few frames.
+        latency_total_s: The latencies of all frames, added up.
         last: The newest result; None before the first.
-        uptime_s: Since the run began.
+        uptime_s: Seconds since the run began.
     """
 
     frames: int
@@ -35,12 +35,12 @@ class RunSnapshot:
 
     @property
     def dropped(self) -> int:
-        """Frames of the source that were overtaken by newer ones."""
+        """How many frames of the source were overtaken by newer ones."""
         return self.last.dropped if self.last else 0
 
     @property
     def silence_s(self) -> float:
-        """Since the newest result, or since the run began."""
+        """Seconds since the newest result, or since the run began where there is none."""
         return (time.monotonic_ns() - self.last.finished_ns) / 1e9 if self.last else self.uptime_s
 
 
@@ -48,9 +48,9 @@ class RunSummary:
     """Counts what a run does; ``add`` and ``snapshot`` may be called from different threads.
 
     Attributes:
-        rate: Frames a second.
-        latency: Of the last few frames.
-        last: The newest result.
+        rate: Counts the frames and measures their pace.
+        latency: The latencies of the last few frames.
+        last: The newest result; None before the first.
     """
 
     def __init__(self, class_names: frozenset[str]) -> None:
@@ -80,6 +80,7 @@ class RunSummary:
             self._latency_total_ms += frame_result.latency_ms
             self._invalid += not frame_result.result.valid
             self.last = frame_result
+        # Not under the lock: only ``totals`` reads what follows, on the thread that counts.
         if frame_result.frame.label is not None:
             self._labelled += 1
             self._comparable &= frame_result.frame.label in self._class_names
@@ -87,7 +88,7 @@ class RunSummary:
             self._correct += best is not None and best.label == frame_result.frame.label
 
     def snapshot(self) -> RunSnapshot:
-        """The run as it stands."""
+        """The run as it stands at this moment, safe from what is counted meanwhile."""
         with self._lock:
             return RunSnapshot(
                 frames=self.rate.frames,

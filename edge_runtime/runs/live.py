@@ -51,7 +51,7 @@ def run(config: Config, *, show: Callable[[str], None], panel: Panel | None = No
                     outputs.publish(frame_result)
                     if lines is not None:
                         lines.update(frame_result.finished_ns)
-        finally:
+        finally:  # also after Ctrl-C or an error: what was done until then is worth a line
             if summary.rate.frames:
                 show(f"{summary.totals()}{_skipped(pipeline)}")
     return 0

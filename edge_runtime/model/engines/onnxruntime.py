@@ -39,17 +39,31 @@ class Network:
     def run(self, tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """All outputs for one input tensor.
 
+        Args:
+            tensor: (1, channels, height, width) float32, as the preprocessor makes it.
+
+        Returns:
+            One array per output, in the order of ``output_names``; each is its receiver's to keep.
+
         Raises:
             ModelRefusedError: onnxruntime cannot run it on a tensor of this shape.
         """
         try:
-            return self.session.run(None, {self.input_name: tensor})  # type: ignore[no-any-return]
+            outputs: list[NDArray[np.float32]] = self.session.run(None, {self.input_name: tensor})
         except Exception as error:  # onnxruntime's exceptions share no public base class
             reason = _first_line(error)
             raise ModelRefusedError(f"{self.path} cannot run on input {tensor.shape}: {reason}") from error
+        return outputs
 
     def card(self, override: Path | None = None) -> ModelCard:
-        """Its model card. Raises ``InputError`` if there is none: see ``model_card.load_card``."""
+        """Its model card.
+
+        Args:
+            override: A card in JSON that takes the place of the network's own.
+
+        Raises:
+            InputError: There is none, or it is malformed.
+        """
         return load_card(self.metadata, self.path, override)
 
 
@@ -87,7 +101,7 @@ def open_network(path: Path, threads: int | None = None) -> Network:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no public base class
-        if "INVALID_PROTOBUF" in str(error):
+        if "INVALID_PROTOBUF" in str(error):  # the one sign of a damaged file, where others are refused
             raise InputError(f"{path} is not an ONNX file, or is cut short") from error
         raise ModelRefusedError(f"{path}: onnxruntime refuses it: {_first_line(error)}") from error
     return _network(session, path)
