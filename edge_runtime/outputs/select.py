@@ -10,7 +10,6 @@ from typing import Any, Self
 from edge_runtime.base.addresses import parse_address
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import read_text
-from edge_runtime.bench.report import comparison, from_json
 from edge_runtime.outputs.background import Background, FrameBackground, PictureBackground, StatusBackground
 from edge_runtime.outputs.base import FrameOutput
 from edge_runtime.outputs.jsonl import STANDARD_OUTPUT, JsonLines, Rotation
@@ -170,6 +169,8 @@ def read_baseline(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file cannot be read, or is no report of ``pi-infer bench --json``.
     """
+    from edge_runtime.bench.report import comparison, from_json  # noqa: PLC0415  most runs show no benchmark
+
     try:
         report = from_json(read_text(path, "the benchmark", LARGEST_BENCH_BYTES))
     except ValueError as error:
