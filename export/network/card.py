@@ -8,20 +8,21 @@ from google.protobuf.message import EncodeError
 
 from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.base.files import write_bytes
-from edge_runtime.model.card import METADATA_KEY, ModelCard, load_card
+from edge_runtime.model.card import METADATA_KEY, ModelCard
 from edge_runtime.model.engines.onnxruntime import network_from_bytes
 from edge_runtime.model.golden import golden_of
-from export.network.load import read_proto, refuse_external_data
+from export.network.load import refuse_external_data
+from export.network.source import SourceModel
 
 
-def write_card(model: Path, output: Path, override: Path | None = None) -> ModelCard:
+def write_card(source: SourceModel, output: Path, override: Path | None = None) -> ModelCard:
     """Write a network's card, completed by its golden output, into an ONNX file.
 
     Everything else in the file stays as it is.
 
     Args:
-        model: The network.
-        output: The file to write; may be ``model`` itself.
+        source: The network.
+        output: The file to write; may be the network's own.
         override: A JSON file with the card; if None, the network's own, or ``NAME.json`` beside it.
 
     Returns:
@@ -31,9 +32,8 @@ def write_card(model: Path, output: Path, override: Path | None = None) -> Model
         InputError: A file is missing or malformed, cannot be written, or the card does not fit the network.
         ModelRefusedError: The network cannot run, or keeps its weights in another file.
     """
-    proto = read_proto(model)
-    refuse_external_data(proto, model)
-    return write_with_card(proto, load_card(metadata(proto), model, override), output)
+    refuse_external_data(source)
+    return write_with_card(source.proto, source.require_card(override), output)
 
 
 def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> ModelCard:
@@ -52,23 +52,6 @@ def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> Mo
     return complete
 
 
-def find_card(model: Path, override: Path | None = None) -> ModelCard | None:
-    """The card of a network that need not be able to run; None where there is none.
-
-    Raises:
-        InputError: The network is no ONNX file, or its card is malformed.
-    """
-    known = metadata(read_proto(model))
-    if override is None and METADATA_KEY not in known and not model.with_suffix(".json").is_file():
-        return None
-    return load_card(known, model, override)
-
-
-def require_card(model: Path, override: Path | None = None) -> ModelCard:
-    """The card of a network that need not be able to run. Raises ``InputError`` where there is none."""
-    return load_card(metadata(read_proto(model)), model, override)
-
-
 def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
     """A copy of the model that carries this card in place of any it had."""
     copy = onnx.ModelProto()
@@ -78,11 +61,6 @@ def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
     copy.metadata_props.extend(kept)
     copy.metadata_props.add(key=METADATA_KEY, value=card.to_json())
     return copy
-
-
-def metadata(model: onnx.ModelProto) -> dict[str, str]:
-    """The model's ``metadata_props``."""
-    return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def _serialise(model: onnx.ModelProto, output: Path) -> bytes:

@@ -4,31 +4,37 @@ import numpy as np
 import onnx
 
 from export.fit.nonlinearity import Nonlinearity, clip, hard_swish, leaky_relu, relu, silu
-from export.network.layers import attributes, initialiser
+from export.network.attributes import Attributes, operator
+from export.network.tensors import initialiser
 from export.network.topology import consumers
 
 
 def nonlinearity_after(model: onnx.ModelProto, tensor: str) -> Nonlinearity | None:
-    """The activation that every reader of ``tensor`` applies; None for the identity, or one not known."""
+    """The activation that every reader of ``tensor`` applies; None for the identity, or one not known.
+
+    Raises:
+        ModelRefusedError: An attribute of it is malformed.
+    """
     nodes = consumers(model, tensor)
-    kinds = sorted(node.op_type for node in nodes)
+    kinds = sorted(operator(node) for node in nodes)
     if tensor in {value.name for value in model.graph.output} or not nodes:
         return None
     if kinds == ["Mul", "Sigmoid"]:
-        sigmoid, mul = sorted(nodes, key=lambda node: node.op_type, reverse=True)
+        sigmoid, mul = sorted(nodes, key=operator, reverse=True)
         return silu() if set(mul.input) == {tensor, sigmoid.output[0]} else None
     return _single(model, nodes[0]) if len(nodes) == 1 else None
 
 
 def _single(model: onnx.ModelProto, node: onnx.NodeProto) -> Nonlinearity | None:
-    fields = attributes(node)
-    if node.op_type == "Relu":
+    """The activation that one node applies; None if it is none, or not known."""
+    kind = operator(node)
+    if kind == "Relu":
         return relu()
-    if node.op_type == "HardSwish":
+    if kind == "HardSwish":
         return hard_swish()
-    if node.op_type == "LeakyRelu":
-        return leaky_relu(float(fields.get("alpha", 0.01)))  # type: ignore[arg-type]
-    if node.op_type == "Clip":
+    if kind == "LeakyRelu":
+        return leaky_relu(Attributes(node).number("alpha", 0.01))
+    if kind == "Clip":
         return _clip(model, node)
     return None
 

@@ -1,4 +1,4 @@
-"""Reading an ONNX file for reduction: checked, weights as initialisers, batch norm folded."""
+"""A source made ready for reduction: checked, weights as initialisers, batch norm folded."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,49 +6,34 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
 
-from edge_runtime.base.errors import InputError, ModelRefusedError
-from edge_runtime.model.engines.onnxruntime import optimise_offline, require_model_file
+from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.model.engines.onnxruntime import optimise_offline
+from export.network.attributes import operator
+from export.network.source import SourceModel
 
 
-def load_model(path: Path) -> onnx.ModelProto:
-    """Read and check an ONNX file.
+def load_model(source: SourceModel) -> onnx.ModelProto:
+    """Check a file that was read, and put its weights where they are looked for.
 
     Args:
-        path: The file. It must carry all its weights itself.
+        source: The file. It must carry all its weights itself.
 
     Returns:
-        The model, its Constant nodes turned into initialisers, batch norm after a Conv folded into it.
+        The model, its Constant nodes turned into initialisers, batch norm after a Conv folded into it; the
+        source's own where neither is to be done.
 
     Raises:
-        InputError: The file is missing, a folder, empty, or not ONNX.
-        ModelRefusedError: It is ONNX, but malformed, or holds weights that are not finite.
+        ModelRefusedError: It is malformed, or holds weights that are not finite.
     """
-    model = read_proto(path)
-    refuse_external_data(model, path)
-    check(model, str(path))
-    constants_to_initialisers(model)
-    _refuse_non_finite(model, path)
+    refuse_external_data(source)
+    check(source.proto, str(source.path))
+    model = constants_as_initialisers(source.proto)
+    _refuse_non_finite(model, source.path)
     return fold_batch_norm(model)
-
-
-def read_proto(path: Path) -> onnx.ModelProto:
-    """Parse an ONNX file as it is, nothing checked or changed.
-
-    Raises:
-        InputError: The file is missing, a folder, empty, or not ONNX.
-    """
-    require_model_file(path)
-    try:
-        model = onnx.load(path, "protobuf", load_external_data=False)  # whatever its name ends in
-    except DecodeError as error:
-        raise InputError(f"{path} is not an ONNX file, or is cut short") from error
-    if not model.graph.node:
-        raise InputError(f"{path} is not an ONNX file: it holds no network")
-    return model
 
 
 def check(model: onnx.ModelProto, where: str) -> None:
@@ -60,21 +45,34 @@ def check(model: onnx.ModelProto, where: str) -> None:
         raise ModelRefusedError(f"{where} is not a valid ONNX network: {reason}") from error
 
 
-def constants_to_initialisers(model: onnx.ModelProto) -> None:
-    """Replace Constant nodes that hold a tensor by initialisers of the same name, in place."""
-    kept = []
-    for node in model.graph.node:
-        value = next((a.t for a in node.attribute if a.name == "value" and a.HasField("t")), None)
-        if node.op_type != "Constant" or value is None:
-            kept.append(node)
-            continue
-        tensor = onnx.TensorProto()
-        tensor.CopyFrom(value)
-        tensor.name = node.output[0]
-        add_initialiser(model, tensor)
-    if len(kept) < len(model.graph.node):
-        del model.graph.node[:]
-        model.graph.node.extend(kept)
+def constants_as_initialisers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with each Constant node that holds a tensor replaced by an initialiser of the same name.
+
+    It is a copy, or the model itself where it has no such node.
+    """
+    constants = {
+        node.output[0]: tensor for node in model.graph.node if (tensor := _constant(node)) is not None
+    }
+    if not constants:
+        return model
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    kept = [node for node in result.graph.node if _constant(node) is None]
+    del result.graph.node[:]
+    result.graph.node.extend(kept)
+    for name, tensor in constants.items():
+        named = onnx.TensorProto()
+        named.CopyFrom(tensor)
+        named.name = name
+        add_initialiser(result, named)
+    return result
+
+
+def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """The tensor that a Constant node holds; None for any other node, and where it holds no tensor."""
+    if operator(node) != "Constant":
+        return None
+    return next((a.t for a in node.attribute if a.name == "value" and a.HasField("t")), None)
 
 
 def add_initialiser(model: onnx.ModelProto, tensor: onnx.TensorProto) -> None:
@@ -96,7 +94,7 @@ def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:
 
     The optimiser works on whole graphs, so networks without batch norm are left exactly as they are.
     """
-    if not any(node.op_type == "BatchNormalization" for node in model.graph.node):
+    if not any(operator(node) == "BatchNormalization" for node in model.graph.node):
         return model
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
         target = Path(folder) / "folded.onnx"
@@ -107,7 +105,7 @@ def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     del folded.opset_import[:]
     folded.opset_import.extend(model.opset_import)
-    constants_to_initialisers(folded)
+    folded = constants_as_initialisers(folded)
     _restore_order(folded, model)
     return folded
 
@@ -119,12 +117,12 @@ def _restore_order(folded: onnx.ModelProto, model: onnx.ModelProto) -> None:
     folded.metadata_props.extend(model.metadata_props)
 
 
-def refuse_external_data(model: onnx.ModelProto, path: Path) -> None:
+def refuse_external_data(source: SourceModel) -> None:
     """Raise ``ModelRefusedError`` if a weight lies in another file, wherever in the network it is."""
-    external = next((tensor.name for tensor in _tensors(model) if uses_external_data(tensor)), None)
+    external = next((tensor.name for tensor in _tensors(source.proto) if uses_external_data(tensor)), None)
     if external is not None:
         raise ModelRefusedError(
-            f"{path} keeps weight {external!r} in another file; save it as one file first "
+            f"{source.path} keeps weight {external!r} in another file; save it as one file first "
             "(onnx.save with save_as_external_data=False)"
         )
 

@@ -11,24 +11,14 @@ from dataclasses import dataclass
 
 import onnx
 
+from export.network.attributes import Attributes, operator
 from export.network.topology import reads
 
 ELEMENTWISE = {
-    *("Abs", "Add", "AveragePool", "Clip", "Div", "Dropout", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid"),
-    *(
-        "HardSwish",
-        "Identity",
-        "LeakyRelu",
-        "MaxPool",
-        "Mish",
-        "Mul",
-        "Neg",
-        "Pow",
-        "Relu",
-        "Selu",
-        "Sigmoid",
-    ),
-    *("Softplus", "Softsign", "Sub", "Tanh", "ThresholdedRelu"),
+    *("Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Relu", "Selu", "Sigmoid"),
+    *("Softplus", "Softsign", "Tanh", "ThresholdedRelu"),
+    *("Abs", "Add", "Div", "Erf", "Exp", "Identity", "Mul", "Neg", "Pow", "Sub"),
+    *("AveragePool", "Dropout", "MaxPool"),
 }
 
 
@@ -80,9 +70,10 @@ def _follow(
 
 
 def _is_plain(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto], uses: Mapping[str, int]) -> bool:
-    own = all(name in weights and uses[name] == 1 for name in node.input[1:] if name)
-    group = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-    return node.op_type == "Conv" and own and group == 1
+    """Whether a node is a convolution of one group whose weights and bias no other node reads."""
+    if operator(node) != "Conv" or Attributes(node).integer("group", 1) != 1:
+        return False
+    return all(name in weights and uses[name] == 1 for name in node.input[1:] if name)
 
 
 def _is_elementwise(
@@ -90,4 +81,4 @@ def _is_elementwise(
 ) -> bool:
     """Whether a node treats channels apart and alike: each other input is a single number."""
     alike = all(name in weights and math.prod(weights[name].dims) == 1 for name in others)
-    return node.op_type in ELEMENTWISE and not node.domain and alike
+    return operator(node) in ELEMENTWISE and alike

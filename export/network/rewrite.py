@@ -9,6 +9,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from export.layer import Convolution, Layer
+from export.network.attributes import Attributes
+from export.network.convolutions import padding_mode
 from export.network.load import add_initialiser
 from export.network.topology import producers, reads
 
@@ -41,9 +43,13 @@ def replace_layer(
     return result
 
 
-def _automatic_padding(node: onnx.NodeProto) -> dict[str, Any]:
-    """The layer's ``auto_pad`` where pads depend on the image's size; it acts on each axis by itself."""
-    return {a.name: a.s for a in node.attribute if a.name == "auto_pad" and a.s.startswith(b"SAME")}
+def _automatic_padding(node: onnx.NodeProto) -> str:
+    """The layer's rule for pads that depend on the image's size; empty where it has none.
+
+    It acts on each axis by itself, so it suits the parts of a kernel as it suits the whole.
+    """
+    mode = padding_mode(Attributes(node))
+    return mode if mode.startswith("SAME") else ""
 
 
 def _chain(
@@ -51,7 +57,7 @@ def _chain(
     layer: Layer,
     convolutions: Sequence[Convolution],
     kind: str,
-    padding: dict[str, Any],
+    padding: str,
 ) -> list[onnx.NodeProto]:
     taken = _names(model)
     nodes = []
@@ -65,7 +71,9 @@ def _chain(
             nodes.append(helper.make_node("Gemm", inputs, [target], name=name, transB=1))
         else:
             inputs = [source, *_weights(model, convolution, name)]
-            fields = _attributes(convolution) | (padding or {"pads": convolution.pads})
+            fields = _attributes(convolution) | (
+                {"auto_pad": padding} if padding else {"pads": convolution.pads}
+            )
             nodes.append(helper.make_node("Conv", inputs, [target], name=name, **fields))
         source = target
     return nodes

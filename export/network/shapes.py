@@ -50,9 +50,18 @@ def infer_shapes(
     return [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
 
 
-def refuse_boundless(shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
-    """Raise ``ModelRefusedError`` at a huge tensor: a few bytes can ask for any amount of memory."""
+def require_possible(shapes: Mapping[str, tuple[int, ...]], size: tuple[int, int], where: str) -> None:
+    """Refuse tensors that cannot be, as inferred for images of a size.
+
+    Raises:
+        InputError: A side is below zero: a kernel is larger than the image before it.
+        ModelRefusedError: A tensor is huge. A few bytes of ONNX can ask for any amount of memory.
+    """
     for name, shape in shapes.items():
+        sides = "x".join(str(side) for side in shape)
+        if min(shape, default=0) < 0:
+            raise InputError(
+                f"{where} does not work with {size[0]}x{size[1]} images: {name!r} would be {sides}"
+            )
         if math.prod(shape) > MAX_TENSOR_VALUES:
-            sides = "x".join(str(side) for side in shape)
             raise ModelRefusedError(f"{where}: tensor {name!r} of {sides} values is too large to be run")

@@ -7,6 +7,7 @@ is fitted to ``y + s - ŝ``: it then also repairs the error that came in by the 
 import onnx
 
 from export.layer import Layer
+from export.network.attributes import operator
 from export.network.layers import ReducibleNetwork
 from export.network.topology import consumers
 
@@ -17,7 +18,7 @@ def shortcut_of(network: ReducibleNetwork, layer: Layer) -> str:
     It must be there before the layer runs, have the response's shape, and the sum must be the only reader.
     """
     readers = consumers(network.model, layer.output)
-    if len(readers) != 1 or readers[0].op_type != "Add":
+    if len(readers) != 1 or operator(readers[0]) != "Add":
         return ""
     others = [name for name in readers[0].input if name != layer.output]
     if len(others) != 1 or network.shapes.get(others[0]) != network.shapes[layer.output]:

@@ -97,16 +97,16 @@ def depths(model: onnx.ModelProto, layers: Mapping[str, str]) -> dict[str, int]:
         The depth of each layer by its output tensor: layers of equal depth do not depend on each other.
     """
     depth: dict[str, int] = {}
-    found: dict[str, int] = {}
+    depth_of_layer: dict[str, int] = {}
     for node in model.graph.node:
         before = max((depth.get(name, 0) for name in reads(node)), default=0)
         layer = next((name for name in node.output if name in layers), None)
         if layer is not None:
             before = max(before, depth.get(layers[layer], 0))
-            found[layer] = before
+            depth_of_layer[layer] = before
             before += 1
         depth.update((name, before) for name in node.output)
-    return found
+    return depth_of_layer
 
 
 def _nameless(node: onnx.NodeProto) -> onnx.NodeProto:

@@ -1,6 +1,5 @@
 """From file to file: a network and a folder of images in, the reduced network with its card out."""
 
-import hashlib
 import logging
 import platform
 import tempfile
@@ -17,14 +16,16 @@ from edge_runtime import __version__
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable
 from edge_runtime.model.card import ModelCard
-from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version, open_network
+from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
 from edge_runtime.model.golden import golden_of
 from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
 from export.calibrate.images import find_images
 from export.judge.agreement import Judge
 from export.methods import AUTO, methods_named
-from export.network.card import require_card, write_with_card
+from export.network.card import write_with_card
 from export.network.layers import read_network
+from export.network.load import refuse_external_data
+from export.network.source import SourceModel, read_source
 from export.progress import Progress, silent
 from export.reduction.options import ReduceOptions
 from export.reduction.result import Reduction
@@ -111,19 +112,9 @@ def reduce(
         seed=seed,
         threads=threads or default_threads(),
     )
-    source = _Source(
-        model, _card_that_fits(model, card, output, options), hashlib.sha256(model.read_bytes()).hexdigest()
-    )
-    return _deliver(source, images, output, options, max_images=max_images, progress=progress)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """The network to reduce, as it was when it was read."""
-
-    path: Path
-    card: ModelCard
-    sha256: str
+    source = read_source(model)
+    own_card = _card_that_fits(source, card, output, options)
+    return _deliver(source, own_card, images, output, options, max_images=max_images, progress=progress)
 
 
 def best_found_path(output: Path) -> Path:
@@ -144,7 +135,8 @@ def versions() -> dict[str, str]:
 
 
 def _deliver(
-    source: _Source,
+    source: SourceModel,
+    card: ModelCard,
     images: Path,
     output: Path | None,
     options: ReduceOptions,
@@ -152,13 +144,13 @@ def _deliver(
     max_images: int,
     progress: Progress,
 ) -> Delivery:
-    network = read_network(source.path, source.card.input.size)
+    network = read_network(source, card.input.size)
     chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
-        calibration = calibration_set(chosen.files, source.card.input, Path(folder), progress=progress)
-        judge = Judge(source.card, network.model, calibration.apart, options.threads)
+        calibration = calibration_set(chosen.files, card.input, Path(folder), progress=progress)
+        judge = Judge(card, network.model, calibration.apart, options.threads)
         reduction = reduce_network(network, calibration, options, progress, judge=judge)
-    card = replace(source.card, provenance=_provenance(source, options, reduction))
+    card = replace(card, provenance=_provenance(source, card, options, reduction))
     path = None
     if output is not None:
         path = output if reduction.reached else best_found_path(output)
@@ -167,23 +159,26 @@ def _deliver(
 
 
 def _card_that_fits(
-    model: Path, override: Path | None, output: Path | None, options: ReduceOptions
+    source: SourceModel, override: Path | None, output: Path | None, options: ReduceOptions
 ) -> ModelCard:
     """The network's card, once all that can be known before the work is known to be in order."""
     if output is not None:
         require_writable(output)
-    card = require_card(model, override)
-    if output is not None and output.exists() and output.samefile(model):
+    card = source.require_card(override)
+    if output is not None and output.exists() and output.samefile(source.path):
         raise InputError(f"{output} is the network itself; give another output path")
-    golden_of(open_network(model, options.threads), card)  # it runs, on the card's terms
+    refuse_external_data(source)
+    golden_of(source.network(options.threads), card)  # it runs, on the card's terms
     if "source_sha256" in (card.provenance or {}):
-        log.warning("%s is already reduced; its losses add up", model)
+        log.warning("%s is already reduced; its losses add up", source.path)
     return card
 
 
-def _provenance(source: _Source, options: ReduceOptions, reduction: Reduction) -> dict[str, Any]:
+def _provenance(
+    source: SourceModel, card: ModelCard, options: ReduceOptions, reduction: Reduction
+) -> dict[str, Any]:
     """What the card keeps of how the network came about: nothing that differs from run to run."""
-    earlier = {} if source.card.provenance is None else {"source_provenance": source.card.provenance}
+    earlier = {} if card.provenance is None else {"source_provenance": card.provenance}
     return {
         **earlier,
         "source": source.path.name,

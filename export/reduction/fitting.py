@@ -11,7 +11,7 @@ from export.choose.ranks import RULES
 from export.choose.selection import Decision
 from export.layer import Layer
 from export.methods.base import Replacement
-from export.network.layers import ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, network_of
 from export.network.narrow import narrow
 from export.network.rewrite import replace_layer
 from export.network.shortcut import shortcut_of
@@ -98,7 +98,7 @@ class Fitter:
         }
 
     def _read(self, model: onnx.ModelProto) -> ReducibleNetwork:
-        return describe(model, self._network.input_size, THE_RESULT)
+        return network_of(model, self._network.input_size, THE_RESULT)
 
 
 def _stretches(network: ReducibleNetwork, layers: Sequence[Layer]) -> list[list[Layer]]:

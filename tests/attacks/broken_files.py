@@ -60,12 +60,12 @@ def random_bytes(path: Path) -> None:
 
 
 def other_protobuf(path: Path) -> None:
-    """A valid protobuf message that is no model; stopped by ``load.read_proto`` and onnxruntime."""
+    """A valid protobuf message that is no model; stopped by ``source.read_source`` and onnxruntime."""
     path.write_bytes(helper.make_tensor("x", TensorProto.FLOAT, [2], [1.0, 2.0]).SerializeToString())
 
 
 def no_nodes(path: Path) -> None:
-    """A model without a single node; stopped by ``load.read_proto``."""
+    """A model without a single node; stopped by ``source.read_source``."""
     model = network()
     del model.graph.node[:]
     save(model, path)

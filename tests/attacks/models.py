@@ -30,7 +30,7 @@ class ModelAttack:
 
 
 def no_convolution(path: Path) -> None:
-    """Attacks the list of layers; stopped by ``network.describe``."""
+    """Attacks the list of layers; stopped by ``network.layers``."""
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["p"]),
         helper.make_node("Flatten", ["p"], ["scores"]),

@@ -32,8 +32,9 @@ from export.judge.detection import DetectorEvaluation, DetectorScore, evaluate_d
 from export.methods import all_methods, methods_named
 from export.methods.base import Method
 from export.methods.channel import Channel
-from export.network.card import require_card, with_card
+from export.network.card import with_card
 from export.network.layers import read_network
+from export.network.source import read_source
 from export.progress import silent
 from export.reduction.options import ReduceOptions
 from export.reduction.run import open_fitter
@@ -182,8 +183,9 @@ def fill(task: Task, way: Way, ratios: list[float], effort: Effort, figures: Fig
 
 def _reduce(task: Task, way: Way, made: dict[float, Path], images: int) -> dict[float, float]:
     """Write the reduced networks; the ratio that each has. Empty if the methods find nothing to do."""
-    card = require_card(task.model, None)
-    network = read_network(task.model, card.input.size)
+    source = read_source(task.model)
+    card = source.require_card()
+    network = read_network(source, card.input.size)
     files = find_images(ASSETS / "images" / task.calibration).choose(images, 0).files
     options = ReduceOptions(
         methods=way.methods,

@@ -15,7 +15,7 @@ from export.methods.base import Method
 from export.methods.channel import Channel
 from export.methods.combined import Combined
 from export.methods.spatial import Spatial
-from export.network.layers import ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, network_of
 from export.progress import Progress, silent
 from export.reduction.options import ReduceOptions
 from export.reduction.result import Reduction
@@ -35,7 +35,7 @@ def reduce(
     model: onnx.ModelProto, images: int = COUNT, decision: Decision | None = None, **options: object
 ) -> Reduction:
     """Reduce on random images of the network's own size, or of 16x16."""
-    found = describe(model, size_of(model), "it")
+    found = network_of(model, size_of(model), "it")
     return reduce_on(found, images_for(found, images), decision=decision, **options)
 
 

@@ -19,7 +19,7 @@ from export.calibrate.sampler import Sampler
 from export.fit.data import LayerData
 from export.layer import Layer
 from export.methods.base import Replacement
-from export.network.layers import ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, network_of
 from export.network.rewrite import replace_layer
 from export.progress import silent
 from tests.attacks.networks import model_of, network
@@ -81,7 +81,7 @@ def convolution(geometry: Geometry, seed: int = 0) -> ReducibleNetwork:
         dilations=geometry.dilation,
     )
     model = model_of([node], weights, ["N", geometry.in_channels, *geometry.size], list("ndhw"))
-    return describe(model, None, "a convolution")
+    return network_of(model, None, "a convolution")
 
 
 def residual() -> onnx.ModelProto:

@@ -26,6 +26,7 @@ from export.calibrate.images import find_images
 from export.judge.classification import Evaluation, evaluate
 from export.network.card import with_card
 from export.network.layers import read_network
+from export.network.source import read_source
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "peers"
 SPEEDUPS = {"resnet18_imagenette": "2", "vgg19_caltech101": "2,4"}
@@ -140,7 +141,7 @@ def table(task: Task, peers: Sequence[Peer], test: Path) -> Iterator[str]:
             yield f"| {entry.peer.name} | {entry.peer.given} | {entry.failure} | | | | |"
             continue
         score = scores[entry.path]
-        macs = task.macs / read_network(entry.path, task.card.input.size).macs
+        macs = task.macs / read_network(read_source(entry.path), task.card.input.size).macs
         yield (
             f"| {entry.peer.name} | {entry.peer.given} | {macs:.2f}× less | {evaluation.top1_drop(score):.2f}"
             f" | {evaluation.top5_drop(score):.2f} | {times_faster(entry.path, task.model)}"

@@ -13,8 +13,8 @@ from torch_network import TorchNetwork, load_network, save_onnx
 from edge_runtime.model.card import ModelCard
 from export.calibrate.images import ImageReader, find_images, prepare
 from export.judge.contestants import class_indices
-from export.network.card import require_card
 from export.network.layers import read_network
+from export.network.source import read_source
 
 ASSETS = Path(__file__).resolve().parents[3] / "shared" / "assets"
 IMAGES = {"resnet18_imagenette": "imagenette", "vgg19_caltech101": "caltech101"}
@@ -55,16 +55,16 @@ class Task:
 
     @cached_property
     def card(self) -> ModelCard:
-        return require_card(self.model)
+        return read_source(self.model).require_card()
 
     @cached_property
     def macs(self) -> int:
-        return read_network(self.model, self.card.input.size).macs
+        return read_network(read_source(self.model), self.card.input.size).macs
 
     @cached_property
     def worthwhile(self) -> list[str]:
         """Names of the layers with at least a hundredth of the multiply-adds."""
-        layers = read_network(self.model, self.card.input.size).layers
+        layers = read_network(read_source(self.model), self.card.input.size).layers
         return [layer.name for layer in layers if layer.macs >= self.macs / 100]
 
     @cached_property
@@ -88,7 +88,7 @@ class Task:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
             save_onnx(network, self.card.input.size, path)
-            return self.macs / read_network(path, self.card.input.size).macs
+            return self.macs / read_network(read_source(path), self.card.input.size).macs
 
     def least(self, make: Callable[[float], nn.Module]) -> nn.Module:
         """The network of the least reduction, a number between 0 and 1, that reaches the speed-up."""

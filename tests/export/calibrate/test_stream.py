@@ -13,7 +13,7 @@ from edge_runtime.model.engines.onnxruntime import open_bytes
 from export.calibrate.calibration_set import calibration_of
 from export.calibrate.inputs import KeptInputs
 from export.calibrate.stream import Activations, ActivationStream
-from export.network.layers import ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, network_of
 from export.network.topology import fragment, frontier
 from tests.attacks.networks import network
 from tests.export.small_networks import Array, images_for, residual, with_branch, with_heads
@@ -66,7 +66,7 @@ def budget_bytes(request: pytest.FixtureRequest) -> int:
 def test_stretches_give_what_the_whole_network_gives(
     model: onnx.ModelProto, stretches: list[list[str]], budget_bytes: int, tmp_path: Path
 ) -> None:
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
     stream = stream_of(found, tmp_path, budget_bytes)
     images = images_for(found, COUNT)
     for wanted in stretches:
@@ -90,7 +90,7 @@ def negated(name: str) -> onnx.ModelProto:
 
 
 def test_network_may_change_behind_what_was_wanted(budget_bytes: int, tmp_path: Path) -> None:
-    original, changed = describe(residual(), None, "it"), describe(negated("w1"), None, "it")
+    original, changed = network_of(residual(), None, "it"), network_of(negated("w1"), None, "it")
     stream = stream_of(original, tmp_path, budget_bytes)
     images = images_for(original, COUNT)
     assert_same(stream.advance(original, ["a"]), at_once(original.model, images, ["a"]))
@@ -100,7 +100,7 @@ def test_network_may_change_behind_what_was_wanted(budget_bytes: int, tmp_path: 
 
 
 def test_each_part_runs_once_where_all_is_kept(tmp_path: Path) -> None:
-    found = describe(residual(), None, "it")
+    found = network_of(residual(), None, "it")
     once = sum(layer.macs for layer in found.layers[:2])
     counts = {}
     for budget_bytes in (0, PLENTY):
@@ -112,7 +112,7 @@ def test_each_part_runs_once_where_all_is_kept(tmp_path: Path) -> None:
 
 
 def test_only_the_last_cut_is_kept(tmp_path: Path) -> None:
-    found = describe(residual(), None, "it")
+    found = network_of(residual(), None, "it")
     stream = stream_of(found, tmp_path)
     for wanted, tensors in ((["a"], 1), (["r"], 2), (["c", "d"], 2)):
         assert len(list(stream.advance(found, wanted))) == COUNT
@@ -142,7 +142,7 @@ def with_whole_numbers() -> onnx.ModelProto:
 
 
 def test_tensors_that_are_no_floats_are_computed_anew(tmp_path: Path) -> None:
-    found = describe(with_whole_numbers(), None, "it")
+    found = network_of(with_whole_numbers(), None, "it")
     assert frontier(found.model, ["r1"], "image", ["scores"]) == ["r1", "whole"]
     stream = stream_of(found, tmp_path)
     images = images_for(found, COUNT)
@@ -153,14 +153,14 @@ def test_tensors_that_are_no_floats_are_computed_anew(tmp_path: Path) -> None:
 def test_values_that_are_not_finite(tmp_path: Path) -> None:
     model = network()
     model.graph.node[1].op_type = "Log"  # of negative numbers too
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
     stream = stream_of(found, tmp_path)
     with pytest.raises(ModelRefusedError, match="NaN or infinite values at 'r1'"):
         list(stream.advance(found, ["r1"]))
 
 
 def test_nothing_is_kept_that_no_goal_needs(tmp_path: Path) -> None:
-    found = describe(residual(), None, "it")
+    found = network_of(residual(), None, "it")
     stream = stream_of(found, tmp_path, goals=("a", "r"))
     for wanted, files in ((["a"], 1), (["r"], 1)):
         assert len(list(stream.advance(found, wanted))) == COUNT
@@ -168,7 +168,7 @@ def test_nothing_is_kept_that_no_goal_needs(tmp_path: Path) -> None:
 
 
 def test_kept_inputs_are_read_back_as_they_were(tmp_path: Path) -> None:
-    found = describe(network(), None, "it")
+    found = network_of(network(), None, "it")
     kept = kept_inputs(found, tmp_path)
     assert len(kept) == COUNT
     for _ in range(2):

@@ -15,10 +15,10 @@ from export.choose.ranks import RULES, by_energy, by_error
 from export.choose.selection import Decision
 from export.layer import ConvolutionShape, Layer
 from export.methods.base import Candidate
-from export.network.layers import describe
+from export.network.layers import network_of
 from tests.attacks.networks import network
 
-LAYER = describe(network(), None, "it").layers[0]
+LAYER = network_of(network(), None, "it").layers[0]
 MACS = LAYER.macs
 Rule = Callable[[Sequence[Offer], float], Decision]
 

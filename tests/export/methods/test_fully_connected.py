@@ -19,7 +19,8 @@ from export.methods.base import Method
 from export.methods.channel import Channel
 from export.methods.fully_connected import FullyConnected
 from export.methods.weight_svd import WeightSvd
-from export.network.layers import ReducibleNetwork, describe, read_network
+from export.network.layers import ReducibleNetwork, network_of, read_network
+from export.network.source import read_source
 from tests.attacks.networks import model_of, network
 from tests.export.reductions import reduce_on
 from tests.export.small_networks import (
@@ -62,7 +63,7 @@ def dense(
 
 
 def read(model: onnx.ModelProto) -> ReducibleNetwork:
-    return describe(model, None, "a fully connected layer")
+    return network_of(model, None, "a fully connected layer")
 
 
 def only(model: onnx.ModelProto) -> Layer:
@@ -295,7 +296,7 @@ def whole_network(operation: str) -> ReducibleNetwork:
         del model.graph.node[-1]
         model.graph.node.append(helper.make_node("MatMul", ["f", "w3"], ["product"], "classifier"))
         model.graph.node.append(helper.make_node("Add", ["product", "b3"], ["scores"], "add"))
-    return describe(model, None, "a network")
+    return network_of(model, None, "a network")
 
 
 @pytest.mark.parametrize("operation", ["Gemm", "MatMul"])
@@ -336,7 +337,7 @@ def residual_network() -> ReducibleNetwork:
         helper.make_node("Add", ["f", "g"], ["scores"], "sum"),
     ]
     weights["shape"] = np.array([-1, 8])
-    return describe(model_of(nodes, weights, [1, 3, 7, 3], ["rows", 8]), None, "a residual network")
+    return network_of(model_of(nodes, weights, [1, 3, 7, 3], ["rows", 8]), None, "a residual network")
 
 
 def test_rows_and_a_residual_sum() -> None:
@@ -358,7 +359,7 @@ def test_rows_and_a_residual_sum() -> None:
 @pytest.mark.assets
 def test_storage_of_a_trained_network(assets: Path) -> None:
     """The first fully connected layer holds two thirds of the weights of this network."""
-    found = read_network(assets / "models" / "gtsrb_cnn.onnx", (30, 30))
+    found = read_network(read_source(assets / "models" / "gtsrb_cnn.onnx"), (30, 30))
     layer = next(layer for layer in found.layers if layer.name == "d")
     candidate = FullyConnected().candidate(layer, (64,), 0.0)
     assert layer.parameters == 147_712 > found.parameters / 2

@@ -16,7 +16,7 @@ from export.layer import Layer
 from export.methods import methods_named
 from export.methods.base import Method
 from export.methods.grouped import part_of
-from export.network.layers import ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, network_of
 from tests.attacks.networks import model_of
 from tests.export.reductions import reduce_on
 from tests.export.small_networks import (
@@ -55,7 +55,7 @@ def grouped(geometry: Geometry, groups: int, seed: int = 0) -> ReducibleNetwork:
     )
     channels = groups * geometry.in_channels
     model = model_of([node], weights, ["N", channels, *geometry.size], list("ndhw"))
-    return describe(model, None, "a grouped convolution")
+    return network_of(model, None, "a grouped convolution")
 
 
 def images_of(found: ReducibleNetwork, seed: int = 0) -> list[Array]:
@@ -194,7 +194,7 @@ def test_whole_network() -> None:
         helper.make_node("Relu", ["c2"], ["r2"], "relu2"),
         helper.make_node("Conv", ["r2", "w3"], ["scores"], "depthwise", group=32),
     ]
-    found = describe(model_of(nodes, weights, ["N", 3, 16, 16], list("ndhw")), None, "a network")
+    found = network_of(model_of(nodes, weights, ["N", 3, 16, 16], list("ndhw")), None, "a network")
     reduction = reduce_on(found, images_for(found, 30), target=1.7, methods=methods_named(["channel"]))
     assert reduction.reached
     assert found.macs / count_macs(reduction.model, (16, 16)) == pytest.approx(reduction.speedup)

@@ -18,7 +18,7 @@ from export.methods import methods_named
 from export.methods.base import Candidate
 from export.methods.input_channels import InputChannels, contributions, elimination_order
 from export.methods.sparse import CRITERIA, STEPS, Sparse, refit, strongest
-from export.network.layers import ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, network_of
 from export.reduction.result import Reduction
 from tests.attacks.networks import model_of, network
 from tests.export.reductions import reduce_on
@@ -155,7 +155,7 @@ def reduced(found: ReducibleNetwork, count: int = 40, **options: object) -> Redu
 
 
 def test_sparse_network_is_not_told_to_be_faster() -> None:
-    found = describe(network(), None, "a network")
+    found = network_of(network(), None, "a network")
     second = found.layers[1]
     decision = {second.output: Sparse().candidate(second, (288,), 0.0)}
     reduction = reduced(found, decision=decision, methods=(Sparse(),))
@@ -269,7 +269,7 @@ def lazy_network() -> onnx.ModelProto:
 
 
 def test_channels_that_are_not_read_are_not_computed() -> None:
-    found = describe(lazy_network(), None, "a network")
+    found = network_of(lazy_network(), None, "a network")
     reduction = reduced(found, methods=(InputChannels(),), target=1.7)
     assert reduction.reached
     first, second, classifier = reduction.layers
@@ -297,7 +297,7 @@ def three_layers() -> ReducibleNetwork:
         helper.make_node("MaxPool", ["r2"], ["p2"], kernel_shape=[2, 2]),
         helper.make_node("Conv", ["p2", "w3"], ["scores"], "three"),
     ]
-    return describe(model_of(nodes, weights, ["N", 3, 14, 14], list("ndhw")), None, "three layers")
+    return network_of(model_of(nodes, weights, ["N", 3, 14, 14], list("ndhw")), None, "three layers")
 
 
 @pytest.mark.parametrize("other", ["input-channels", "channel", "sparse"])

@@ -14,7 +14,7 @@ from export.methods.base import Method
 from export.methods.cp import Cp, alternating_least_squares
 from export.methods.tucker import Tucker, higher_order_svd, orthogonal_iteration
 from export.methods.weight_svd import WeightSvd, singular_vectors
-from export.network.layers import ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, network_of
 from tests.attacks.networks import network
 from tests.export.small_networks import (
     Array,
@@ -107,7 +107,7 @@ def test_fit_does_not_look_at_the_images(name: str) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_fully_connected_layer_is_a_matrix_and_no_tensor(name: str) -> None:
-    found = describe(network(), None, "a network")
+    found = network_of(network(), None, "a network")
     data = samples_of(found)
     assert data.layer.name == "classifier"
     assert bool(METHODS[name].candidates(data)) == (name == "weight-svd")

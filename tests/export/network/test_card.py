@@ -9,7 +9,8 @@ from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import METADATA_KEY
 from edge_runtime.model.engines.onnxruntime import open_network
 from edge_runtime.model.golden import golden_error
-from export.network.card import find_card, write_card
+from export.network.card import write_card
+from export.network.source import read_source
 from tests.attacks.command_line import assert_one_line, run_here
 from tests.attacks.networks import SIZE, network, save, write_network
 
@@ -57,8 +58,8 @@ def test_in_place_keeps_other_metadata_and_replaces_the_old_card(tmp_path: Path)
     model.metadata_props.add(key="author", value="somebody")
     save(model, tmp_path / "m.onnx")
     card = write_json(tmp_path / "card.json", labels=["a", "b", "c", "d"], decoder={"kind": "x"})
-    write_card(tmp_path / "m.onnx", tmp_path / "m.onnx", card)
-    write_card(tmp_path / "m.onnx", tmp_path / "m.onnx", card)
+    write_card(read_source(tmp_path / "m.onnx"), tmp_path / "m.onnx", card)
+    write_card(read_source(tmp_path / "m.onnx"), tmp_path / "m.onnx", card)
     result = onnx.load(tmp_path / "m.onnx")
     assert sorted(entry.key for entry in result.metadata_props) == ["author", METADATA_KEY]
     assert without_card(result) == without_card(model)
@@ -68,7 +69,7 @@ def test_in_place_keeps_other_metadata_and_replaces_the_old_card(tmp_path: Path)
 def test_same_card_same_bytes(tmp_path: Path) -> None:
     write_network(tmp_path / "m.onnx")
     for name in ("one.onnx", "two.onnx"):
-        write_card(tmp_path / "m.onnx", tmp_path / name)
+        write_card(read_source(tmp_path / "m.onnx"), tmp_path / name)
     assert (tmp_path / "one.onnx").read_bytes() == (tmp_path / "two.onnx").read_bytes()
 
 
@@ -76,11 +77,11 @@ def test_network_without_card(tmp_path: Path) -> None:
     model = network()
     del model.metadata_props[:]
     save(model, tmp_path / "m.onnx")
-    assert find_card(tmp_path / "m.onnx") is None
+    assert read_source(tmp_path / "m.onnx").find_card() is None
     with pytest.raises(InputError, match="no model card"):
-        write_card(tmp_path / "m.onnx", tmp_path / "m.onnx")
+        write_card(read_source(tmp_path / "m.onnx"), tmp_path / "m.onnx")
     write_json(tmp_path / "m.json", task="raw")
-    found = find_card(tmp_path / "m.onnx")
+    found = read_source(tmp_path / "m.onnx").find_card()
     assert found is not None
     assert found.task == "raw"
 

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from export.layer import Layer
-from export.network.layers import ReducibleNetwork, describe, read_network
+from export.network.layers import ReducibleNetwork, network_of, read_network
+from export.network.source import read_source
 from tests.attacks.networks import model_of, network
 from tests.export.small_networks import (
     Geometry,
@@ -46,7 +47,7 @@ ROUNDED_MACS = {
 def test_trained_networks(name: str, assets: Path) -> None:
     model = assets / "models" / f"{name}.onnx"
     size = tuple(json.loads(model.with_suffix(".json").read_text())["input"]["size"])
-    found = read_network(model, size)
+    found = read_network(read_source(model), size)
     macs = sum(layer.macs for layer in found.layers if layer.op_type == "Conv")
     reducible = [layer.name for layer in found.reducible if layer.op_type == "Conv"]
     assert (len(found.layers), len(reducible), macs) == ASSETS[name]
@@ -90,7 +91,7 @@ def one_layer(
 
 def only(model: onnx.ModelProto, size: tuple[int, int] | None = None) -> Layer:
     """The layer named ``only``."""
-    return next(layer for layer in describe(model, size, "it").layers if layer.name == "only")
+    return next(layer for layer in network_of(model, size, "it").layers if layer.name == "only")
 
 
 def reshaped(shape: list[int], weight: tuple[int, ...]) -> onnx.ModelProto:
@@ -164,13 +165,13 @@ def test_weight_read_inside_a_branch_is_shared() -> None:
 
 
 def test_both_users_of_a_shared_weight_are_left_alone() -> None:
-    assert describe(shared(), None, "it").reducible == ()
+    assert network_of(shared(), None, "it").reducible == ()
 
 
 def test_bias_may_be_shared() -> None:
     model = network()
     model.graph.node.append(helper.make_node("Neg", ["b2"], ["negative"], "negate"))
-    assert [layer.reason for layer in describe(model, None, "it").layers[:2]] == [None, None]
+    assert [layer.reason for layer in network_of(model, None, "it").layers[:2]] == [None, None]
 
 
 @pytest.mark.parametrize("transposed", [False, True])
@@ -181,7 +182,7 @@ def test_fully_connected_layer(*, transposed: bool) -> None:
     ]
     shape = (5, 48) if transposed else (48, 5)
     weights = {"w": np.ones(shape, np.float32), "b": np.ones(5, np.float32)}
-    (layer,) = describe(model_of(nodes, weights, [1, 3, 4, 4], None), None, "it").layers
+    (layer,) = network_of(model_of(nodes, weights, [1, 3, 4, 4], None), None, "it").layers
     assert (layer.op_type, layer.in_channels, layer.out_channels) == ("Gemm", 48, 5)
     assert (layer.macs, layer.parameters) == (240, 245)
 
@@ -199,7 +200,7 @@ def test_automatic_padding_in_figures(
     automatic = one_layer((3, 4, *kernel), image=("N", 4, *size), auto_pad=mode, strides=stride)
     layer = only(automatic)
     given_in_figures = one_layer((3, 4, *kernel), image=("N", 4, *size), pads=layer.pads, strides=stride)
-    images = images_for(describe(automatic, None, "it"), 1)
+    images = images_for(network_of(automatic, None, "it"), 1)
     assert np.array_equal(*outputs(automatic, images), *outputs(given_in_figures, images))
 
 
@@ -209,20 +210,20 @@ def with_free_size() -> onnx.ModelProto:
 
 def test_free_size_needs_one() -> None:
     with pytest.raises(InputError, match="leaves its input size free: give --input-size HxW"):
-        describe(with_free_size(), None, "it")
+        network_of(with_free_size(), None, "it")
 
 
 def test_free_size_takes_the_one_given() -> None:
-    found = describe(with_free_size(), (20, 11), "it")
+    found = network_of(with_free_size(), (20, 11), "it")
     assert [layer.output_size for layer in found.layers] == [(20, 11), (20, 11), (1, 1)]
     assert found.input_size == (20, 11)
     assert found.shapes["r1"] == (1, 8, 20, 11)
 
 
 def test_fixed_size_keeps_its_own() -> None:
-    assert describe(network(), None, "it").input_size == (16, 16)
+    assert network_of(network(), None, "it").input_size == (16, 16)
     with pytest.raises(InputError, match="takes 16x16 images only, not 20x16"):
-        describe(network(), (20, 16), "it")
+        network_of(network(), (20, 16), "it")
 
 
 def test_sizes_recorded_under_another_name_do_not_stand_in_the_way() -> None:
@@ -230,14 +231,14 @@ def test_sizes_recorded_under_another_name_do_not_stand_in_the_way() -> None:
     model.graph.value_info.append(
         helper.make_tensor_value_info("r1", TensorProto.FLOAT, ["N", 8, "rows", "columns"])
     )
-    assert describe(model, (12, 12), "it").shapes["r1"] == (1, 8, 12, 12)
+    assert network_of(model, (12, 12), "it").shapes["r1"] == (1, 8, 12, 12)
 
 
 def test_size_that_does_not_fit_the_network() -> None:
     model = with_free_size()
     model.graph.node[4].CopyFrom(helper.make_node("AveragePool", ["r2"], ["p"], "pool", kernel_shape=[4, 4]))
     with pytest.raises(InputError, match="does not work with 12x12 images"):
-        describe(model, (12, 12), "it")
+        network_of(model, (12, 12), "it")
 
 
 def test_shape_that_depends_on_the_values_of_the_image() -> None:
@@ -249,38 +250,38 @@ def test_shape_that_depends_on_the_values_of_the_image() -> None:
     ]
     weights = {"w": np.ones((2, 4, 1, 3), np.float32), "axes": np.array([0, 2])}
     with pytest.raises(InputError, match="the shape at layer only cannot be known"):
-        describe(model_of(nodes, weights, [1, 3, 8, 8], None), None, "it")
+        network_of(model_of(nodes, weights, [1, 3, 8, 8], None), None, "it")
 
 
 def test_several_inputs() -> None:
     model = network()
     model.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [1]))
     with pytest.raises(ModelRefusedError, match="has 2 inputs"):
-        describe(model, None, "it")
+        network_of(model, None, "it")
 
 
 def test_input_that_is_no_image() -> None:
     node = helper.make_node("Relu", ["image"], ["scores"])
     with pytest.raises(ModelRefusedError, match="has 2 dimensions"):
-        describe(model_of([node], {}, ["N", 8], None), None, "it")
+        network_of(model_of([node], {}, ["N", 8], None), None, "it")
 
 
 def test_nothing_to_reduce() -> None:
     node = helper.make_node("Relu", ["image"], ["scores"])
     with pytest.raises(ModelRefusedError, match="no Conv and no Gemm"):
-        describe(model_of([node], {}, ["N", 3, 8, 8], None), None, "it")
+        network_of(model_of([node], {}, ["N", 3, 8, 8], None), None, "it")
 
 
 def test_layer_without_a_name_goes_by_its_output() -> None:
     model = network()
     model.graph.node[2].name = ""
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
     assert [layer.name for layer in found.layers] == ["first", "c2", "classifier"]
 
 
 def test_tensors_known_to_be_float() -> None:
     model = network()
     model.graph.node.append(helper.make_node("Shape", ["r1"], ["sizes"]))
-    found: ReducibleNetwork = describe(model, None, "it")
+    found: ReducibleNetwork = network_of(model, None, "it")
     assert "r1" in found.float_tensors
     assert "sizes" not in found.float_tensors

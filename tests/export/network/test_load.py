@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from export.network.layers import read_network
 from export.network.load import check, load_model
+from export.network.source import read_source
 from tests.attacks.networks import model_of, network, save
 from tests.export.small_networks import assert_equal_outputs, random_images
 
@@ -21,7 +22,7 @@ IMAGES = random_images(3, (3, 16, 16))
 
 def load(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
     save(model, folder / "model.onnx")
-    return load_model(folder / "model.onnx")
+    return load_model(read_source(folder / "model.onnx"))
 
 
 def with_batch_norm(*, bias: bool, opset: int = 17) -> onnx.ModelProto:
@@ -85,7 +86,7 @@ def test_weights_are_found_in_every_opset(
     assert [node.op_type for node in model.graph.node if node.op_type == "Constant"] == []
     assert model.opset_import[0].version == opset
     assert_equal_outputs(network(), model, IMAGES, tolerance=0)
-    found = read_network(tmp_path / "model.onnx")
+    found = read_network(read_source(tmp_path / "model.onnx"))
     assert [layer.name for layer in found.reducible][:2] == ["first", "second"]
     assert found.input_name == "image"
 
@@ -97,7 +98,7 @@ def test_constant_that_is_not_a_tensor_stays(tmp_path: Path) -> None:
     model.graph.node[2].input[0] = "doubled"
     loaded = load(model, tmp_path)
     assert loaded == model
-    assert read_network(tmp_path / "model.onnx").layers[0].input == "doubled"
+    assert read_network(read_source(tmp_path / "model.onnx")).layers[0].input == "doubled"
 
 
 def test_constant_that_is_an_output_too(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_batch_norm_is_folded_into_the_convolution_before_it(
     operations = [node.op_type for node in folded.graph.node]
     assert operations == ["Conv", "Relu", "BatchNormalization", "Conv"]
     assert_equal_outputs(model, folded, IMAGES)
-    layers = read_network(tmp_path / "model.onnx", (16, 16)).reducible
+    layers = read_network(read_source(tmp_path / "model.onnx"), (16, 16)).reducible
     assert [layer.name for layer in layers] == ["first", "second"]
     assert layers[0].bias
 
@@ -179,7 +180,7 @@ def test_malformed_network(tmp_path: Path) -> None:
 def test_file_without_a_network(tmp_path: Path) -> None:
     (tmp_path / "card.onnx").write_text('{"input": {}}')
     with pytest.raises(InputError, match="not an ONNX file"):
-        load_model(tmp_path / "card.onnx")
+        read_source(tmp_path / "card.onnx")
 
 
 @pytest.mark.parametrize("ending", ["json", "txt", "textproto", "onnxtxt", "onnx"])
@@ -187,4 +188,4 @@ def test_text_is_no_network_whatever_its_name_ends_in(ending: str, tmp_path: Pat
     path = tmp_path / f"card.{ending}"
     path.write_text('{"task": "classify", "input": {"size": [30, 30]}}')
     with pytest.raises(InputError, match="not an ONNX file"):
-        load_model(path)
+        read_source(path)

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.network.layers import describe
+from export.network.layers import network_of
 from export.network.narrow import narrow
 from export.network.private_channels import private_channels
 from tests.attacks.networks import model_of
@@ -80,7 +80,7 @@ def test_unread_channels_leave_both_convolutions(way: str) -> None:
     onnx.checker.check_model(narrowed, full_check=True)
     assert [shape_of(narrowed, name)[:2] for name in ("w1", "w2")] == [[4, 3], [5, 4]]
     assert shape_of(narrowed, "b1") == [4]
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
     assert found.layers[1].source == "c1"
     assert_equal_outputs(model, narrowed, images_for(found, 3))
 
@@ -90,7 +90,7 @@ def test_channels_stay_where_somebody_may_miss_them(obstacle: str) -> None:
     model = OBSTACLES[obstacle]
     assert private_channels(model).get("scores") is None
     assert narrow(model, ["scores"]) == model
-    assert {layer.source for layer in describe(model, None, "it").layers} == {""}
+    assert {layer.source for layer in network_of(model, None, "it").layers} == {""}
 
 
 def test_channels_that_the_network_gives_away_stay() -> None:
@@ -129,7 +129,7 @@ def test_convolution_that_reads_nothing_keeps_one_channel() -> None:
     weight.CopyFrom(numpy_helper.from_array(np.zeros((5, 6, 3, 3), np.float32), "w2"))
     narrowed = narrow(model, ["scores"])
     assert shape_of(narrowed, "w1") == [1, 3, 3, 3]
-    assert_equal_outputs(model, narrowed, images_for(describe(model, None, "it"), 2))
+    assert_equal_outputs(model, narrowed, images_for(network_of(model, None, "it"), 2))
 
 
 def test_recorded_shapes_and_old_weight_inputs_are_brought_up_to_date() -> None:
@@ -141,4 +141,4 @@ def test_recorded_shapes_and_old_weight_inputs_are_brought_up_to_date() -> None:
     assert {value.name for value in model.graph.value_info} == {"c1", "a", "r1"}
     narrowed = narrow(model, ["scores"])
     onnx.checker.check_model(narrowed, full_check=True)
-    assert_equal_outputs(model, narrowed, images_for(describe(model, None, "it"), 2))
+    assert_equal_outputs(model, narrowed, images_for(network_of(model, None, "it"), 2))

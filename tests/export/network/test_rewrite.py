@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from export.layer import Convolution, Layer
-from export.network.layers import ReducibleNetwork, describe
+from export.network.layers import ReducibleNetwork, network_of
 from export.network.rewrite import replace_layer
 from tests.attacks.networks import network
 from tests.export.small_networks import (
@@ -37,7 +37,7 @@ def in_two(found: ReducibleNetwork, layer: Layer) -> tuple[Convolution, ...]:
 
 def replaced(model: onnx.ModelProto, *names: str) -> onnx.ModelProto:
     """The model with layers in two, checked."""
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
     by_name = {layer.name: layer for layer in found.layers}
     for name in names:
         model = replace_layer(model, by_name[name], in_two(found, by_name[name]), "channel")
@@ -49,7 +49,7 @@ def assert_same_function(model: onnx.ModelProto, *names: str) -> onnx.ModelProto
     """Replace layers; the outputs and their names stay. Returns the new model."""
     result = replaced(model, *names)
     assert result.graph.output == model.graph.output
-    assert_equal_outputs(model, result, images_for(describe(model, None, "it"), 2), tolerance=1e-5)
+    assert_equal_outputs(model, result, images_for(network_of(model, None, "it"), 2), tolerance=1e-5)
     return result
 
 
@@ -76,7 +76,7 @@ def test_automatic_padding_fits_images_of_every_size(mode: str) -> None:
     node.attribute.extend([*kept, helper.make_attribute("auto_pad", mode)])
     for dim, name in zip(model.graph.input[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
         dim.dim_param = name
-    (layer,) = describe(model, (11, 11), "it").layers
+    (layer,) = network_of(model, (11, 11), "it").layers
     result = replace_layer(model, layer, in_two(found, layer), "channel")
     onnx.checker.check_model(result, full_check=True)
     for size in ((11, 11), (12, 13), (14, 10)):

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 
 from edge_runtime.model.engines.onnxruntime import open_bytes
 from export.calibrate.stream import fragment_macs
-from export.network.layers import ReducibleNetwork, describe, read_network
+from export.network.layers import ReducibleNetwork, network_of, read_network
+from export.network.source import read_source
 from export.network.topology import (
     consumers,
     depths,
@@ -56,7 +57,7 @@ def assert_cut_loses_nothing(found: ReducibleNetwork, cut_at: list[str]) -> None
 @given(st.data())
 def test_small_networks_in_two_stretches(data: st.DataObject) -> None:
     model = data.draw(st.sampled_from([residual(), network(), with_branch()]))
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
     tensors = sorted(set(producers(model)) - {value.name for value in model.graph.output})
     assert_cut_loses_nothing(found, data.draw(st.lists(st.sampled_from(tensors), min_size=1, max_size=3)))
 
@@ -64,7 +65,7 @@ def test_small_networks_in_two_stretches(data: st.DataObject) -> None:
 @functools.cache
 def trained(name: str) -> ReducibleNetwork:
     card = json.loads((ASSETS / f"{name}.json").read_text())
-    return read_network(ASSETS / f"{name}.onnx", tuple(card["input"]["size"]))
+    return read_network(read_source(ASSETS / f"{name}.onnx"), tuple(card["input"]["size"]))
 
 
 @pytest.mark.assets
@@ -89,7 +90,7 @@ def test_fragment_holds_what_its_targets_need_and_no_more() -> None:
     assert [node.output[0] for node in part.graph.node] == ["b", "r", "c"]
     assert [tensor.name for tensor in part.graph.initializer] == ["w1", "w2"]
     assert [value.name for value in part.graph.input] == ["a"]
-    assert fragment_macs(part, describe(residual(), None, "it").shapes) == 2 * 64 * 4 * 36
+    assert fragment_macs(part, network_of(residual(), None, "it").shapes) == 2 * 64 * 4 * 36
 
 
 def test_nodes_before_stops_at_the_sources() -> None:

@@ -6,7 +6,7 @@ import onnx
 import pytest
 
 from export.methods.channel import Channel
-from export.network.layers import describe
+from export.network.layers import network_of
 from tests.export.reductions import FACTORS, assert_report_is_true, reduce
 from tests.export.small_networks import assert_equal_outputs, images_for, with_heads
 
@@ -43,7 +43,7 @@ def test_no_more_is_reduced_than_was_asked_for(model: onnx.ModelProto) -> None:
 
 
 def test_only_the_layer_decided_on_is_replaced(model: onnx.ModelProto) -> None:
-    layers = describe(model, None, "it").layers
+    layers = network_of(model, None, "it").layers
     decision = {layers[3].output: Channel().candidate(layers[3], (2,), 0.0)}
     reduction = reduce(model, methods=(Channel(),), decision=decision)
     assert [layer.output for layer in reduction.layers if layer.method] == [layers[3].output]
@@ -65,7 +65,7 @@ def test_new_nodes_have_names_of_their_own(model: onnx.ModelProto) -> None:
 def test_names_change_nothing_of_the_result(model: onnx.ModelProto) -> None:
     reduction = reduce(model, target=1.7, methods=FACTORS)
     expected = reduce(with_heads(), target=1.7, methods=FACTORS)
-    images = images_for(describe(model, None, "it"), 3)
+    images = images_for(network_of(model, None, "it"), 3)
     for node in reduction.model.graph.node:
         node.name = ""  # onnxruntime refuses names that repeat
     assert_equal_outputs(expected.model, reduction.model, images, tolerance=0)

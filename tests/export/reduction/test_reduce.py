@@ -17,7 +17,8 @@ from export.methods.base import Method
 from export.methods.channel import Channel
 from export.methods.combined import Combined
 from export.methods.spatial import Spatial
-from export.network.layers import ReducibleNetwork, describe, read_network
+from export.network.layers import ReducibleNetwork, network_of, read_network
+from export.network.source import read_source
 from tests.attacks.networks import model_of, network
 from tests.export.reductions import COUNT, FACTORS, assert_report_is_true, at_full_rank, reduce, reduce_on
 from tests.export.small_networks import (
@@ -39,7 +40,7 @@ def trained(assets: Path, name: str, folder: str, count: int) -> tuple[Reducible
     card = load_card({}, path)
     files = find_images(assets / "images" / folder / "calibration").choose(count, seed=0).files
     images = [image.tensor.copy() for image in prepare(ImageReader(files), card.input)]
-    return read_network(path, card.input.size), images
+    return read_network(read_source(path), card.input.size), images
 
 
 @pytest.mark.assets
@@ -142,7 +143,7 @@ def test_speedup_out_of_reach_gives_the_best_there_is() -> None:
 
 def test_error_grows_with_the_speedup() -> None:
     model = deep()
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
     images = images_for(found, 10, seed=5)
     before = np.concatenate(outputs(model, images))
     changes = []
@@ -156,7 +157,7 @@ def test_error_grows_with_the_speedup() -> None:
 def test_layers_repair_what_those_before_them_have_lost() -> None:
     """The same ranks everywhere: fits that see the reduced input are better at the end."""
     model = deep()
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
     images = images_for(found, 10, seed=5)
     before = np.concatenate(outputs(model, images))
     errors = {}
@@ -171,7 +172,7 @@ def test_layers_repair_what_those_before_them_have_lost() -> None:
 
 
 def test_chosen_candidates_and_no_others_are_used() -> None:
-    found = describe(network(), None, "it")
+    found = network_of(network(), None, "it")
     candidate = Channel().candidate(found.layers[1], (5,), 0.0)
     reduction = reduce(network(), methods=(Channel(),), decision={found.layers[1].output: candidate})
     assert [(layer.name, layer.ranks) for layer in reduction.layers if layer.method] == [("second", (5,))]
@@ -217,7 +218,7 @@ def test_a_layer_that_needs_more_images_is_left_alone() -> None:
 
 
 def test_too_few_images_for_every_layer() -> None:
-    found = describe(with_wide_end(), None, "it")
+    found = network_of(with_wide_end(), None, "it")
     wide = replace(found, layers=tuple(replace(x, reason="no") if x.name != "c" else x for x in found.layers))
     with pytest.raises(InputError, match="10 images are too few to fit any layer; give at least"):
         reduce_on(wide, images_for(wide, 10))

@@ -10,8 +10,9 @@ from onnx import helper
 
 from edge_runtime.base.errors import ModelRefusedError
 from export.methods.base import Method
-from export.network.layers import describe
+from export.network.layers import network_of
 from export.network.load import load_model
+from export.network.source import read_source
 from tests.attacks.networks import model_of, network, save
 from tests.export.reductions import FACTORS, at_full_rank, reduce
 from tests.export.small_networks import (
@@ -73,7 +74,7 @@ def test_interface_and_opset_survive(model: onnx.ModelProto) -> None:
 def test_free_size_still_takes_any_size() -> None:
     reduction = reduce(free_size(), target=1.7)
     for size in ((16, 16), (24, 9)):
-        (image,) = images_for(describe(free_size(), size, "it"), 1)
+        (image,) = images_for(network_of(free_size(), size, "it"), 1)
         assert outputs(reduction.model, [image, image])[0].shape == (1, 4)
     batch = np.concatenate([image, image])
     np.testing.assert_allclose(
@@ -87,10 +88,10 @@ def test_automatic_padding_takes_any_size(method: Method) -> None:
     weights = {"w": np.random.default_rng(0).normal(size=(4, 3, 3, 4)).astype(np.float32)}
     node = helper.make_node("Conv", ["image", "w"], ["scores"], "only", auto_pad="SAME_UPPER", strides=[2, 3])
     model = model_of([node], weights, ["N", 3, "h", "w"], list("ndhw"))
-    found = describe(model, (16, 16), "it")
+    found = network_of(model, (16, 16), "it")
     reduction = at_full_rank(found, images_for(found, 30), method)
     for size in ((16, 16), (17, 18), (9, 11)):
-        assert_equal_outputs(model, reduction.model, images_for(describe(model, size, "it"), 2))
+        assert_equal_outputs(model, reduction.model, images_for(network_of(model, size, "it"), 2))
 
 
 def test_batch_norm_is_folded_and_reduced(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_batch_norm_is_folded_and_reduced(tmp_path: Path) -> None:
     model.graph.node[1].input[0] = "n1"
     model.graph.node.insert(1, normed)
     save(model, tmp_path / "model.onnx")
-    reduction = reduce(load_model(tmp_path / "model.onnx"), target=1.7)
+    reduction = reduce(load_model(read_source(tmp_path / "model.onnx")), target=1.7)
     assert reduction.reached
     assert "BatchNormalization" not in {node.op_type for node in reduction.model.graph.node}
 

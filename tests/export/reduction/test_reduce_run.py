@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from edge_runtime.base.errors import InputError, PiInferError
-from export.network.layers import describe
+from export.network.layers import network_of
 from tests.attacks.networks import network
 from tests.export import reduce_and_hash
 from tests.export.reductions import (
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("scratch")
 def steps_of(model: onnx.ModelProto) -> list[str]:
     """What progress is told, in order."""
     steps: list[str] = []
-    found = describe(model, None, "it")
+    found = network_of(model, None, "it")
 
     def tell(step: str, done: int, total: int) -> None:
         assert 1 <= done <= total == COUNT
@@ -51,7 +51,7 @@ def test_progress_tells_each_step() -> None:
 @pytest.mark.parametrize("part", [0.1, 0.4, 0.9])
 def test_nothing_is_left_when_it_ends_early(ending: type[BaseException], part: float, scratch: Path) -> None:
     """Whatever ends the work, early, in the middle or late."""
-    found = describe(network(), None, "it")
+    found = network_of(network(), None, "it")
     calls: list[str] = []
     reduce_on(found, images_for(found, COUNT), lambda step, *_: calls.append(step))
     last, sizes = round(part * len(calls)), []
@@ -72,7 +72,7 @@ def test_nothing_is_left_when_the_images_fail(scratch: Path) -> None:
         raise InputError("no more")
 
     with pytest.raises(InputError, match="no more"):
-        reduce_on(describe(network(), None, "it"), images())
+        reduce_on(network_of(network(), None, "it"), images())
     assert list(scratch.iterdir()) == []
 
 

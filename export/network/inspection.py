@@ -1,0 +1,94 @@
+"""The layers of a network and what they cost: what ``pi-export inspect`` tells."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from export.layer import Layer
+from export.network.layers import read_network
+from export.network.source import read_source
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The layers of a network, for one size of its input.
+
+    Attributes:
+        model: The network's file.
+        input_size: Height and width in pixels.
+        layers: Its convolutions and fully connected layers, in order of execution.
+    """
+
+    model: Path
+    input_size: tuple[int, int]
+    layers: tuple[Layer, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all layers for one image."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of all layers."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def reducible(self) -> tuple[Layer, ...]:
+        """The layers that can be reduced; ``reason`` of each other says why not."""
+        return tuple(layer for layer in self.layers if layer.reason is None)
+
+    def to_document(self) -> dict[str, Any]:
+        """What ``inspect --json`` writes."""
+        return {
+            "model": str(self.model),
+            "input_size": list(self.input_size),
+            "macs": self.macs,
+            "parameters": self.parameters,
+            "layers": [self._layer_document(layer) for layer in self.layers],
+        }
+
+    def share(self, layer: Layer) -> float:
+        """A layer's part of all multiply-adds, from 0 to 1."""
+        return layer.macs / self.macs if self.macs else 0.0
+
+    def _layer_document(self, layer: Layer) -> dict[str, Any]:
+        return {
+            "name": layer.name,
+            "op_type": layer.op_type,
+            "in_channels": layer.in_channels,
+            "out_channels": layer.out_channels,
+            "kernel": list(layer.kernel),
+            "stride": list(layer.stride),
+            "group": layer.group,
+            "output_size": list(layer.output_size),
+            "macs": layer.macs,
+            "macs_share": self.share(layer),
+            "parameters": layer.parameters,
+            "reducible": layer.reason is None,
+            "reason": layer.reason,
+        }
+
+
+def inspect(
+    model: str | os.PathLike[str],
+    input_size: tuple[int, int] | None = None,
+    card: str | os.PathLike[str] | None = None,
+) -> Inspection:
+    """List the layers of a network and what they cost.
+
+    Args:
+        model: An ONNX file.
+        input_size: Height and width of the input in pixels, for a network that leaves them free; those of
+            its model card if None.
+        card: A JSON file with a model card that takes the place of the network's own.
+
+    Raises:
+        InputError: A file is missing or malformed, or the size of the input is not known or does not fit.
+        ModelRefusedError: The network is malformed, has several inputs, or has no layer to list.
+    """
+    source = read_source(Path(model))
+    own = source.find_card(None if card is None else Path(card))
+    network = read_network(source, input_size or (own.input.size if own else None))
+    return Inspection(source.path, network.input_size, network.layers)

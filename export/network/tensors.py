@@ -1,0 +1,53 @@
+"""What is known of a network's tensors before its nodes are read as layers."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from export.network.topology import reads
+
+Weights = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """What is known of all tensors of a network.
+
+    Attributes:
+        shapes: Shape of each for one image; a length of 0 is not known, nor is any of a tensor not named.
+        weights: Those that the file holds, by name.
+        uses: How many nodes read each.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    weights: Mapping[str, onnx.TensorProto]
+    uses: Mapping[str, int]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of an activation; empty where not even the number of its axes is known."""
+        return self.shapes.get(name, ())
+
+    def weight_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a weight, from the file or else as inferred; empty where it is not known at all."""
+        weight = self.weights.get(name)
+        return tuple(weight.dims) if weight is not None else self.shape(name)
+
+
+def tensors_of(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
+    """What a model's graph says of its tensors, beside the shapes inferred for them."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    uses = Counter(name for node in model.graph.node for name in reads(node))
+    return Tensors(shapes, weights, uses)
+
+
+def initialiser(model: onnx.ModelProto, name: str) -> Weights:
+    """An initialiser as a float32 array. Raises ``KeyError`` if there is none of that name."""
+    for tensor in model.graph.initializer:
+        if tensor.name == name:
+            return numpy_helper.to_array(tensor)
+    raise KeyError(name)
