@@ -63,7 +63,7 @@ def average_precision(detections: Sequence[ScoredBoxes], truths: Sequence[Boxes]
     """Compare detections with the truth, image by image.
 
     Args:
-        detections: What a network found in each image.
+        detections: What a network detects in each image.
         truths: What is there, in the same order.
 
     Returns:
@@ -102,13 +102,13 @@ def match(overlaps: NDArray[np.float32], threshold: float) -> Bools:
 def _class_precision(detections: Sequence[ScoredBoxes], truths: Sequence[Boxes], index: int) -> Reals:
     """(10,) average precision of one class at each overlap threshold."""
     scores, matches, true_count = [], [], 0
-    for found, truth in zip(detections, truths, strict=True):
+    for scored, truth in zip(detections, truths, strict=True):
         true_boxes = truth.boxes[truth.classes == index]
-        mine = np.flatnonzero(found.classes == index)
-        mine = mine[np.argsort(-found.scores[mine], kind="stable")][:_MAX_PER_IMAGE_AND_CLASS]
-        overlaps = iou(found.boxes[mine], true_boxes)
+        mine = np.flatnonzero(scored.classes == index)
+        mine = mine[np.argsort(-scored.scores[mine], kind="stable")][:_MAX_PER_IMAGE_AND_CLASS]
+        overlaps = iou(scored.boxes[mine], true_boxes)
         true_count += len(true_boxes)
-        scores.append(found.scores[mine])
+        scores.append(scored.scores[mine])
         matches.append(np.stack([match(overlaps, threshold) for threshold in IOU_THRESHOLDS]))
     order = np.argsort(-np.concatenate(scores), kind="stable")
     right = np.concatenate(matches, axis=1)[:, order]

@@ -1,4 +1,4 @@
-"""How well networks do on a folder of images: accuracy where labelled, and agreement with the first."""
+"""How well classifiers do on a folder of images: accuracy where it is labelled, agreement with the first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,17 @@ from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.inference import Model
 from edge_runtime.model.golden import golden_frame
 from edge_runtime.model.image import Tensor
-from export.calibrate.images import DecodedImage, ImageFolder, ImageReader, find_images
+from export.calibrate.images import DecodedImage, ImageFolder, ImageReader
 from export.calibrate.padding import SquarePadding
 from export.judge.contestants import Feed, class_indices
-from export.judge.detection import DetectorEvaluation, evaluate_detectors
 from export.progress import Progress, silent
 
 Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ModelScore:
-    """How one network did.
+class ClassifierScore:
+    """How one classifier did.
 
     Attributes:
         model: Its file.
@@ -38,26 +37,26 @@ class ModelScore:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """How several networks did on the same images.
+class ClassifierEvaluation:
+    """How several classifiers did on the same images.
 
     Attributes:
         folder: Where the images lie.
         images: How many were evaluated.
         skipped: Those that could not be read.
-        scores: One for each network, in the order given.
+        scores: One for each classifier, in the order given.
     """
 
     folder: Path
     images: int
     skipped: tuple[Path, ...]
-    scores: tuple[ModelScore, ...]
+    scores: tuple[ClassifierScore, ...]
 
-    def top1_drop(self, score: ModelScore) -> float | None:
+    def top1_drop(self, score: ClassifierScore) -> float | None:
         """Points of top-1 lost against the first model."""
         return _drop(self.scores[0].top1_percent, score.top1_percent)
 
-    def top5_drop(self, score: ModelScore) -> float | None:
+    def top5_drop(self, score: ClassifierScore) -> float | None:
         """Points of top-5 lost against the first model."""
         return _drop(self.scores[0].top5_percent, score.top5_percent)
 
@@ -81,47 +80,25 @@ class Evaluation:
         }
 
 
-def evaluate(
-    models: Sequence[Path],
-    images: Path,
-    threads: int | None = None,
-    card: Path | None = None,
-    *,
-    progress: Progress = silent,
-    padding: SquarePadding | None = None,
-) -> Evaluation | DetectorEvaluation:
-    """Evaluate networks side by side.
-
-    Args:
-        models: ONNX files of the same task; the first is what the others are compared with.
-        images: A folder of images, with a subfolder for each class if it is labelled; for detectors also one
-            with ``images`` and ``labels`` in it.
-        threads: Threads within one inference; all processors if None.
-        card: A model card that takes the place of each network's own.
-        progress: Told after each image.
-        padding: Pads every image first.
-
-    Raises:
-        InputError: A file, the folder or a card is bad, or they do not fit each other.
-        ModelRefusedError: A network cannot run, or does not give one finite score for each class.
-    """
-    folder = find_images(images)
-    contestants = [Model.open(path, card, threads) for path in models]
-    tasks = {contestant.card.task for contestant in contestants}
-    if len(tasks) > 1:
-        raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")
-    if tasks == {"detect"}:
-        return evaluate_detectors(contestants, folder, padding, progress)
-    return evaluate_classifier(contestants, folder, padding, progress)
-
-
-def evaluate_classifier(
+def evaluate_classifiers(
     contestants: Sequence[Model],
     folder: ImageFolder,
     padding: SquarePadding | None = None,
     progress: Progress = silent,
-) -> Evaluation:
-    """Top-1, top-5 and agreement of classifiers: see ``evaluate``."""
+) -> ClassifierEvaluation:
+    """Evaluate classifiers side by side.
+
+    Args:
+        contestants: The classifiers; the first is what the others are compared with.
+        folder: Images, of known classes if there is a subfolder for each.
+        padding: Pads every image first.
+        progress: Told after each image.
+
+    Raises:
+        InputError: Not one image can be read, class folders are those of no class, or the classifiers
+            differ in their number of classes.
+        ModelRefusedError: A network cannot run, or does not give one finite score for each class.
+    """
     classes = _common_class_count(contestants)
     truth = class_indices(folder, contestants[0].card, classes) if folder.labelled else {}
     tallies = [_Tally() for _ in contestants]
@@ -133,7 +110,7 @@ def evaluate_classifier(
         for tally, own in zip(tallies, scores, strict=True):
             tally.add(own, scores[0], expected)
         progress("evaluating", done + len(reader.skipped), len(folder.files))
-    return Evaluation(
+    return ClassifierEvaluation(
         folder=folder.root,
         images=tallies[0].images,
         skipped=tuple(reader.skipped),
@@ -167,11 +144,11 @@ class _Tally:
             self.top1 += rank < 1
             self.top5 += rank < 5
 
-    def score(self, model: Path, *, labelled: bool) -> ModelScore:
+    def score(self, model: Path, *, labelled: bool) -> ClassifierScore:
         def percent(count: int) -> float:
             return 100.0 * count / self.images
 
-        return ModelScore(
+        return ClassifierScore(
             model=model,
             top1_percent=percent(self.top1) if labelled else None,
             top5_percent=percent(self.top5) if labelled else None,

@@ -16,7 +16,7 @@ from edge_runtime.postprocess.candidates import EVALUATION, Thresholds
 from edge_runtime.postprocess.detections import Detections, make_detector
 from export.calibrate.images import DecodedImage, ImageFolder, ImageReader
 from export.calibrate.padding import SquarePadding
-from export.judge.agreement import agreement_percent
+from export.judge.agreement import same_detections_percent
 from export.judge.average_precision import average_precision
 from export.judge.box_labels import BoxFolder, TrueBoxes, find_box_folder
 from export.judge.contestants import Feed, class_indices
@@ -128,27 +128,27 @@ def evaluate_detectors(
     )
 
 
-def right_class_percent(found: Sequence[Detections], expected: Sequence[int]) -> float:
+def right_class_percent(proposed: Sequence[Detections], expected: Sequence[int]) -> float:
     """Images whose best-scoring detection is of the expected class; one without detections is wrong."""
     right = sum(
         len(detections) > 0 and int(detections.classes[0]) == index
-        for detections, index in zip(found, expected, strict=True)
+        for detections, index in zip(proposed, expected, strict=True)
     )
     return 100.0 * right / len(expected)
 
 
 class _Run:
-    """What one detector found, image by image.
+    """The detections of one detector, image by image.
 
     Attributes:
         model: Its file.
-        found: What it proposes by the thresholds that compare it with the truth.
+        proposed: What it proposes by the thresholds that compare it with the truth.
         shown: What it would show on a Pi, by the thresholds of its card.
     """
 
     def __init__(self, contestant: Model, thresholds: Thresholds) -> None:
         self.model = contestant.network.path
-        self.found: list[Detections] = []
+        self.proposed: list[Detections] = []
         self.shown: list[Detections] = []
         self._network = contestant.network
         self._against_truth = make_detector(contestant.card, thresholds)
@@ -157,20 +157,20 @@ class _Run:
     def add(self, tensor: Tensor, placement: Placement, image: DecodedImage) -> None:
         outputs = self._network.run(tensor)
         shape = image.pixels.shape[:2]
-        self.found.append(self._against_truth(outputs, placement, shape))
+        self.proposed.append(self._against_truth(outputs, placement, shape))
         self.shown.append(self._usual(outputs, placement, shape))
         if not self.shown[-1].valid:
             raise ModelRefusedError(f"{self.model} gives NaN or infinite outputs on {image.file.path}")
 
 
 def _score(run: _Run, first: _Run, truths: Sequence[TrueBoxes], expected: Sequence[int]) -> DetectorScore:
-    precision = average_precision(run.found, truths) if truths else None
+    precision = average_precision(run.proposed, truths) if truths else None
     return DetectorScore(
         model=run.model,
         map50=precision.map50 if precision else None,
         map=precision.map if precision else None,
-        right_class_percent=right_class_percent(run.found, expected) if expected else None,
-        agreement_percent=agreement_percent(run.shown, first.shown),
+        right_class_percent=right_class_percent(run.proposed, expected) if expected else None,
+        agreement_percent=same_detections_percent(run.shown, first.shown),
     )
 
 

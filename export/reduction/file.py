@@ -20,7 +20,7 @@ from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_
 from edge_runtime.model.golden import golden_of
 from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
 from export.calibrate.images import find_images
-from export.judge.agreement import Judge
+from export.judge.judge import Judge
 from export.methods import AUTO, methods_named
 from export.network.card import write_with_card
 from export.network.layers import read_network

@@ -27,8 +27,8 @@ from edge_runtime.model.engines.onnxruntime import default_threads
 from export.calibrate.calibration_set import calibration_set
 from export.calibrate.images import find_images
 from export.calibrate.padding import SquarePadding
-from export.judge.classification import Evaluation, ModelScore, evaluate_classifier
-from export.judge.detection import DetectorEvaluation, DetectorScore, evaluate_detectors
+from export.judge.classification import ClassifierScore, evaluate_classifiers
+from export.judge.detection import DetectorScore, evaluate_detectors
 from export.methods import all_methods, methods_named
 from export.methods.base import Method
 from export.methods.channel import Channel
@@ -149,16 +149,15 @@ def scores_of(models: list[Path], task: Task, every: int) -> list[Scores]:
     """Points of each network by the name of the score; a classifier's on each ``every``-th test image."""
     folder = find_images(ASSETS / "images" / task.test)
     contestants = [Model.open(model) for model in models]
-    evaluation: Evaluation | DetectorEvaluation
     if contestants[0].card.task == "detect":
-        evaluation = evaluate_detectors(contestants, folder, task.padding)
-    else:
-        evaluation = evaluate_classifier(contestants, replace(folder, files=folder.files[::every]))
-    return [_points(score) for score in evaluation.scores]
+        detectors = evaluate_detectors(contestants, folder, task.padding)
+        return [_points(score) for score in detectors.scores]
+    classifiers = evaluate_classifiers(contestants, replace(folder, files=folder.files[::every]))
+    return [_points(score) for score in classifiers.scores]
 
 
-def _points(score: ModelScore | DetectorScore) -> Scores:
-    if isinstance(score, ModelScore):
+def _points(score: ClassifierScore | DetectorScore) -> Scores:
+    if isinstance(score, ClassifierScore):
         points = {"top-1": score.top1_percent, "top-5": score.top5_percent}
     else:
         points = {"right class": score.right_class_percent, "mAP50": score.map50, "mAP": score.map}

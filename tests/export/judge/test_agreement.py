@@ -6,7 +6,8 @@ import pytest
 from onnx import numpy_helper
 
 from edge_runtime.model.card import ModelCard, read_card_file
-from export.judge.agreement import Judge, kept_variance_percent, same_class_percent
+from export.judge.agreement import kept_variance_percent, same_class_percent
+from export.judge.judge import Judge
 from tests.conftest import AssetModel
 
 

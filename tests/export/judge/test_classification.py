@@ -18,8 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import InputSpec, ModelCard
 from export.calibrate.images import ImageFile, ImageFolder, find_images
-from export.judge.classification import Evaluation, evaluate, rank_of
+from export.judge.classification import ClassifierEvaluation, rank_of
 from export.judge.contestants import class_indices
+from export.judge.evaluate import evaluate
 from tests.attacks.command_line import run_here
 from tests.attacks.images import good_images
 from tests.attacks.networks import network, save, write_network
@@ -28,7 +29,7 @@ PICTURES_OF_DOUBT = 2
 SLOW = os.environ.get("CI") == "true" or os.environ.get("PI_INFER_TEST_SLOW") == "1"
 
 
-def classifier(path: Path, result: Evaluation) -> tuple[float, float]:
+def classifier(path: Path, result: ClassifierEvaluation) -> tuple[float, float]:
     score = next(score for score in result.scores if score.model == path)
     assert score.top1_percent is not None
     assert score.top5_percent is not None
@@ -37,7 +38,7 @@ def classifier(path: Path, result: Evaluation) -> tuple[float, float]:
 
 def assert_baseline(model: Path, images: Path, count: int, top1: float, top5: float) -> None:
     result = evaluate([model], images)
-    assert isinstance(result, Evaluation)
+    assert isinstance(result, ClassifierEvaluation)
     assert (result.images, result.skipped) == (count, ())
     doubt = 100 * PICTURES_OF_DOUBT / count
     assert classifier(model, result) == pytest.approx((top1, top5), abs=doubt)
@@ -146,7 +147,7 @@ def test_unlabelled_folder_gives_agreement_only(colours: Path, tmp_path: Path) -
     paint(colours, "loose", (3, 2, 1))
     models = [colour_network(tmp_path / "a.onnx"), colour_network(tmp_path / "b.onnx", order=(2, 1, 0))]
     result = evaluate(models, colours)
-    assert isinstance(result, Evaluation)
+    assert isinstance(result, ClassifierEvaluation)
     assert result.scores[1].agreement_percent == pytest.approx(100 / 6)
     assert result.scores[1].top1_percent is None
     assert result.to_document()["models"][1]["top1_drop_points"] is None  # type: ignore[index]
@@ -157,7 +158,7 @@ def test_networks_of_different_input_see_the_same_pictures(colours: Path, tmp_pa
     bgr = colour_network(tmp_path / "bgr.onnx", order=(2, 1, 0))
     bgr.with_suffix(".json").write_text('{"input": {"size": [8, 8], "colour": "BGR"}}')
     result = evaluate([rgb, bgr], colours)
-    assert isinstance(result, Evaluation)
+    assert isinstance(result, ClassifierEvaluation)
     assert result.scores[1].agreement_percent == 100.0
 
 

@@ -12,9 +12,10 @@ from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.postprocess.detections import Detections
 from export.calibrate.padding import SquarePadding, parse_padding
 from export.cli import main
+from export.judge.agreement import same_detections_percent
 from export.judge.box_labels import find_box_folder, read_boxes
-from export.judge.classification import evaluate
-from export.judge.detection import DetectorEvaluation, agreement_percent, right_class_percent
+from export.judge.detection import DetectorEvaluation, right_class_percent
+from export.judge.evaluate import evaluate
 
 
 def detections(boxes: list[list[float]], classes: list[int]) -> Detections:
@@ -165,15 +166,15 @@ def test_unreadable_labels_are_an_error(tmp_path: Path, content: bytes | None) -
 def test_agreement_is_the_f1_score() -> None:
     first = [detections([BOX, OTHER], [0, 1]), detections([BOX], [0])]
     found = [detections([SAME], [0]), detections([BOX, OTHER, BOX], [1, 0, 0])]
-    assert agreement_percent(found, first) == pytest.approx(100 * 2 * 2 / (3 + 4))
-    assert agreement_percent(first, found) == agreement_percent(found, first)
-    assert agreement_percent(first, first) == 100
+    assert same_detections_percent(found, first) == pytest.approx(100 * 2 * 2 / (3 + 4))
+    assert same_detections_percent(first, found) == same_detections_percent(found, first)
+    assert same_detections_percent(first, first) == 100
 
 
 def test_agreement_where_nothing_is_found() -> None:
     nothing = [detections([], [])]
-    assert agreement_percent(nothing, nothing) == 100
-    assert agreement_percent(nothing, [detections([BOX], [0])]) == 0
+    assert same_detections_percent(nothing, nothing) == 100
+    assert same_detections_percent(nothing, [detections([BOX], [0])]) == 0
 
 
 def test_the_class_of_the_best_detection_counts() -> None:

@@ -1,0 +1,54 @@
+"""How well networks do on a folder of images: what ``pi-export evaluate`` tells."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_runtime.base.errors import InputError
+from edge_runtime.inference import Model
+from export.calibrate.images import find_images
+from export.calibrate.padding import SquarePadding
+from export.judge.classification import ClassifierEvaluation, evaluate_classifiers
+from export.judge.detection import DetectorEvaluation, evaluate_detectors
+from export.progress import Progress, silent
+
+Evaluation = ClassifierEvaluation | DetectorEvaluation
+
+
+def evaluate(
+    models: Sequence[str | os.PathLike[str]],
+    images: str | os.PathLike[str],
+    threads: int | None = None,
+    card: str | os.PathLike[str] | None = None,
+    *,
+    progress: Progress = silent,
+    padding: SquarePadding | None = None,
+) -> Evaluation:
+    """Evaluate networks side by side.
+
+    Args:
+        models: ONNX files of the same task; the first is what the others are compared with.
+        images: A folder of images, with a subfolder for each class if it is labelled; for detectors also one
+            with ``images`` and ``labels`` in it.
+        threads: Threads within one inference; all processors if None.
+        card: A JSON file with a model card that takes the place of each network's own.
+        progress: Told after each image.
+        padding: Pads every image first.
+
+    Returns:
+        What the networks' task has a measure for: a ``DetectorEvaluation`` where the card says ``detect``,
+        else a ``ClassifierEvaluation``.
+
+    Raises:
+        InputError: A file, the folder or a card is bad, or they do not fit each other.
+        ModelRefusedError: A network cannot run, or its outputs are not those of its card's task.
+    """
+    folder = find_images(Path(images))
+    override = None if card is None else Path(card)
+    contestants = [Model.open(Path(model), override, threads) for model in models]
+    tasks = {contestant.card.task for contestant in contestants}
+    if len(tasks) > 1:
+        raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")
+    if tasks == {"detect"}:
+        return evaluate_detectors(contestants, folder, padding, progress)
+    return evaluate_classifiers(contestants, folder, padding, progress)
