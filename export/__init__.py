@@ -1,1 +1,58 @@
-"""The workstation side: reads a trained ONNX CNN, reduces it, checks it and writes ONNX."""
+"""The workstation side: reads a trained ONNX CNN, reduces it, judges it and writes ONNX.
+
+From Python, with the power of the commands::
+
+    from export import evaluate, inspect
+
+    print(inspect("network.onnx").macs)
+    print(evaluate(["network.onnx", "reduced.onnx"], "images").to_document())
+
+The names below are loaded when they are first asked for: importing this package alone loads no library and
+changes nothing in the caller's process.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from export.calibrate.padding import SquarePadding
+    from export.judge.classification import ClassifierEvaluation
+    from export.judge.detection import DetectorEvaluation
+    from export.judge.evaluate import evaluate
+    from export.network.inspection import Inspection, inspect
+    from export.progress import Progress
+
+__all__ = [
+    "ClassifierEvaluation",
+    "DetectorEvaluation",
+    "Inspection",
+    "Progress",
+    "SquarePadding",
+    "evaluate",
+    "inspect",
+]
+
+_HOMES = {
+    "ClassifierEvaluation": "export.judge.classification",
+    "DetectorEvaluation": "export.judge.detection",
+    "Inspection": "export.network.inspection",
+    "Progress": "export.progress",
+    "SquarePadding": "export.calibrate.padding",
+    "evaluate": "export.judge.evaluate",
+    "inspect": "export.network.inspection",
+}
+
+if not TYPE_CHECKING:  # from a module with this function type checkers would take any name at all
+
+    def __getattr__(name: str) -> object:
+        """Load a part of the Python API when it is first asked for."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        part = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = part  # so that this function is not asked again
+        return part
+
+
+def __dir__() -> list[str]:
+    """All names, those that are not loaded yet included."""
+    return sorted({*globals(), *__all__})

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def size(text: str) -> tuple[int, int]:
     """An argument type: ``HxW`` in pixels."""
-    found = re.fullmatch(r"([0-9]{1,4})[xX]([0-9]{1,4})", text)
-    height, width = (int(side) for side in found.groups()) if found else (0, 0)
+    sides = re.fullmatch(r"([0-9]{1,4})[xX]([0-9]{1,4})", text)
+    height, width = (int(side) for side in sides.groups()) if sides else (0, 0)
     if height < 1 or width < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a height and width such as 224x224")
     return height, width

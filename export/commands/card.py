@@ -27,13 +27,15 @@ def add(commands: "Subparsers") -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from export.commands.tables import card_table  # noqa: PLC0415
-    from export.network.card import require_card, write_card  # noqa: PLC0415  onnx and onnxruntime load here
+    from export.network.card import write_card  # noqa: PLC0415  onnx and onnxruntime load here
+    from export.network.source import read_source  # noqa: PLC0415
 
+    if arguments.show and arguments.output:
+        raise InputError("--show writes nothing; leave out -o")
+    source = read_source(arguments.model)
     if arguments.show:
-        if arguments.output:
-            raise InputError("--show writes nothing; leave out -o")
-        show(card_table(require_card(arguments.model), str(arguments.model)))
+        show(card_table(source.require_card(), str(arguments.model)))
         return 0
     output = arguments.output or arguments.model
-    show(card_table(write_card(arguments.model, output, arguments.input), str(output)))
+    show(card_table(write_card(source, output, arguments.input), str(output)))
     return 0

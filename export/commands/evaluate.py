@@ -38,11 +38,11 @@ def add(commands: "Subparsers") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from export.commands.progress_bars import progress_bars  # noqa: PLC0415
     from export.commands.tables import evaluation_table  # noqa: PLC0415
-    from export.judge.classification import evaluate  # noqa: PLC0415  onnxruntime and OpenCV load here
-    from export.report.documents import write_json  # noqa: PLC0415
+    from export.judge.evaluate import evaluate  # noqa: PLC0415  onnxruntime and OpenCV load here
+    from export.report.write import write_json  # noqa: PLC0415
 
     with progress_bars() as progress:
-        result = evaluate(
+        evaluation = evaluate(
             arguments.models,
             arguments.images,
             arguments.threads,
@@ -51,7 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
             padding=arguments.pad_square,
         )
     if arguments.json:
-        write_json(arguments.json, result.to_document())
-    warn_of_skipped(result.skipped)
-    show(evaluation_table(result))
+        write_json(arguments.json, evaluation.to_document())
+    warn_of_skipped(evaluation.skipped)
+    show(evaluation_table(evaluation))
     return 0

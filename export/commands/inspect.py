@@ -25,13 +25,11 @@ def add(commands: "Subparsers") -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from export.commands.tables import layer_table  # noqa: PLC0415
-    from export.network.card import find_card  # noqa: PLC0415  onnx loads here
-    from export.network.layers import read_network  # noqa: PLC0415
-    from export.report.documents import inspection_document, write_json  # noqa: PLC0415
+    from export.network.inspection import inspect  # noqa: PLC0415  onnx loads here
+    from export.report.write import write_json  # noqa: PLC0415
 
-    card = find_card(arguments.model, arguments.input)
-    network = read_network(arguments.model, arguments.input_size or (card.input.size if card else None))
+    inspection = inspect(arguments.model, arguments.input_size, arguments.input)
     if arguments.json:
-        write_json(arguments.json, inspection_document(network, arguments.model))
-    show(layer_table(network, arguments.model.name))
+        write_json(arguments.json, inspection.to_document())
+    show(layer_table(inspection))
     return 0

@@ -73,12 +73,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from export.commands.progress_bars import progress_bars  # noqa: PLC0415  numpy and onnx load here
     from export.commands.tables import reduction_table  # noqa: PLC0415
     from export.reduction.file import reduce  # noqa: PLC0415
-    from export.report.documents import (  # noqa: PLC0415
-        reduction_document,
-        require_folder,
-        write_json,
-        write_report,
-    )
+    from export.report.documents import reduction_document  # noqa: PLC0415
+    from export.report.write import require_folder, write_json, write_report  # noqa: PLC0415
 
     if arguments.json:
         require_writable(arguments.json)
@@ -104,7 +100,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, document)
     if arguments.report:
-        write_report(arguments.report, delivery.reduction, document)
+        write_report(arguments.report, document)
     warn_of_skipped(delivery.skipped)
     show(reduction_table(delivery.reduction, str(delivery.path)))
     if not delivery.reduction.reached:

@@ -4,25 +4,25 @@ from rich import box
 from rich.table import Table
 
 from edge_runtime.model.card import ModelCard
-from export.judge.classification import Evaluation
+from export.judge.classification import ClassifierEvaluation
 from export.judge.detection import DetectorEvaluation
-from export.network.layers import ReducibleNetwork
+from export.judge.evaluate import Evaluation
+from export.network.inspection import Inspection
 from export.reduction.result import Reduction
 
 NUMBERS_OF_A_LAYER = ("Channels", "Stride", "Group", "Output", "MACs", "Share", "Parameters")
 SHOWN_LABELS = 12
 
 
-def layer_table(network: ReducibleNetwork, title: str) -> Table:
+def layer_table(inspection: Inspection) -> Table:
     """Every Conv and Gemm: what it is, what it costs, and whether it can be reduced."""
-    height, width = network.input_size
-    table = _table(f"{title}, input {height}x{width}")
+    table = _table(f"{inspection.model.name}, input {_size(inspection.input_size)}")
     table.add_column("Layer", overflow="fold")
     table.add_column("Kind", no_wrap=True)
     for name in NUMBERS_OF_A_LAYER:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Reducible")
-    for layer in network.layers:
+    for layer in inspection.layers:
         table.add_row(
             printable(layer.name),
             f"Conv {_size(layer.kernel)}" if layer.op_type == "Conv" else layer.op_type,
@@ -31,13 +31,13 @@ def layer_table(network: ReducibleNetwork, title: str) -> Table:
             str(layer.group),
             _size(layer.output_size),
             _count(layer.macs),
-            _percent(100 * layer.macs / network.macs if network.macs else 0.0),
+            _percent(100 * inspection.share(layer)),
             _count(layer.parameters),
             "yes" if layer.reason is None else f"no: {printable(layer.reason)}",
         )
     table.add_section()
-    total = [""] * 4 + [_count(network.macs), "", _count(network.parameters)]
-    table.add_row(f"{len(network.layers)} layers", "", *total, f"{len(network.reducible)} reducible")
+    total = [""] * 4 + [_count(inspection.macs), "", _count(inspection.parameters)]
+    table.add_row(f"{len(inspection.layers)} layers", "", *total, f"{len(inspection.reducible)} reducible")
     return table
 
 
@@ -81,13 +81,20 @@ def _agreement(reduction: Reduction) -> str:
     return f"{reduction.agreement_percent:.1f} % agreement on images kept apart, "
 
 
-def evaluation_table(evaluation: Evaluation | DetectorEvaluation) -> Table:
-    """One row for each network; accuracies only where the folder is labelled."""
-    if isinstance(evaluation, DetectorEvaluation):
-        return _detection_table(evaluation)
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """One row for each network; a column for each thing that was measured."""
     table = _table(f"{evaluation.images} images of {printable(str(evaluation.folder))}")
-    labelled = evaluation.scores[0].top1_percent is not None
     table.add_column("Network", overflow="fold")
+    if isinstance(evaluation, DetectorEvaluation):
+        _fill_with_detectors(table, evaluation)
+    else:
+        _fill_with_classifiers(table, evaluation)
+    return table
+
+
+def _fill_with_classifiers(table: Table, evaluation: ClassifierEvaluation) -> None:
+    """Accuracies only where the folder is labelled."""
+    labelled = evaluation.scores[0].top1_percent is not None
     for name in ("Top-1", "lost", "Top-5", "lost") if labelled else ():
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Agreement with the first", justify="right")
@@ -96,7 +103,20 @@ def evaluation_table(evaluation: Evaluation | DetectorEvaluation) -> Table:
         accuracies = (score.top1_percent, drops[0], score.top5_percent, drops[1]) if labelled else ()
         values = [*accuracies, score.agreement_percent]
         table.add_row(printable(str(score.model)), *(_percent(v) for v in values if v is not None))
-    return table
+
+
+def _fill_with_detectors(table: Table, evaluation: DetectorEvaluation) -> None:
+    """Precision and right classes only where the folder knows the truth of them."""
+    first = evaluation.scores[0]
+    precisions = ("mAP50", "mAP") if first.map is not None else ()
+    right_class = ("Right class",) if first.right_class_percent is not None else ()
+    for name in (*precisions, *right_class, "Agreement with the first"):
+        table.add_column(name, justify="right")
+    for score in evaluation.scores:
+        values = [f"{value:.3f}" for value in (score.map50, score.map) if value is not None]
+        percents = (score.right_class_percent, score.agreement_percent)
+        values += [_percent(value) for value in percents if value is not None]
+        table.add_row(printable(str(score.model)), *values)
 
 
 def card_table(card: ModelCard, title: str) -> Table:
@@ -127,23 +147,6 @@ def card_fields(card: ModelCard) -> dict[str, str]:
 def printable(text: str) -> str:
     """Text from a file, safe for a terminal: control characters and escape sequences show as ``?``."""
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _detection_table(evaluation: DetectorEvaluation) -> Table:
-    """One row for each detector; a column for each thing the folder knows the truth of."""
-    table = _table(f"{evaluation.images} images of {printable(str(evaluation.folder))}")
-    table.add_column("Network", overflow="fold")
-    first = evaluation.scores[0]
-    precisions = ("mAP50", "mAP") if first.map is not None else ()
-    right_class = ("Right class",) if first.right_class_percent is not None else ()
-    for name in (*precisions, *right_class, "Agreement with the first"):
-        table.add_column(name, justify="right")
-    for score in evaluation.scores:
-        values = [f"{value:.3f}" for value in (score.map50, score.map) if value is not None]
-        percents = (score.right_class_percent, score.agreement_percent)
-        values += [_percent(value) for value in percents if value is not None]
-        table.add_row(printable(str(score.model)), *values)
-    return table
 
 
 def _labels(card: ModelCard) -> str:

@@ -244,7 +244,7 @@ def test_unexpected_error_is_one_line_with_code_1(folder: Path, monkeypatch: pyt
     def fail(*_: object) -> None:
         raise ZeroDivisionError("never thought of")
 
-    monkeypatch.setattr("export.network.layers.read_network", fail)
+    monkeypatch.setattr("export.network.inspection.inspect", fail)
     outcome = run_here("inspect", folder / "model.onnx")
     assert_one_line(outcome, 1, "ZeroDivisionError: never thought of (--debug shows where)")
 
