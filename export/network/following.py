@@ -1,6 +1,7 @@
 """Which activation follows a layer in an ONNX graph."""
 
-import numpy as np
+import math
+
 import onnx
 
 from export.fit.nonlinearity import Nonlinearity, clip, hard_swish, leaky_relu, relu, silu
@@ -33,18 +34,25 @@ def _single(model: onnx.ModelProto, node: onnx.NodeProto) -> Nonlinearity | None
     if kind == "HardSwish":
         return hard_swish()
     if kind == "LeakyRelu":
-        return leaky_relu(Attributes(node).number("alpha", 0.01))
+        slope = Attributes(node).number("alpha", 0.01)
+        return leaky_relu(slope) if 0 <= slope < math.inf else None  # the solver takes only what rises
     if kind == "Clip":
         return _clip(model, node)
     return None
 
 
 def _clip(model: onnx.ModelProto, node: onnx.NodeProto) -> Nonlinearity | None:
-    bounds = []
-    for index, missing in ((1, -np.inf), (2, np.inf)):
-        name = node.input[index] if len(node.input) > index else ""
-        try:
-            bounds.append(float(initialiser(model, name)) if name else missing)
-        except KeyError:
-            return None
-    return clip(*bounds) if np.isfinite(bounds).all() else None
+    """A Clip between two constants; None where a bound is missing, computed, or not below the other."""
+    low, high = (_constant(model, node.input[index]) if len(node.input) > index else None for index in (1, 2))
+    if low is None or high is None or not -math.inf < low < high < math.inf:
+        return None
+    return clip(low, high)
+
+
+def _constant(model: onnx.ModelProto, name: str) -> float | None:
+    """The single number that an initialiser holds; None where there is none of that name."""
+    try:
+        values = initialiser(model, name)
+    except KeyError:
+        return None
+    return float(values.item()) if values.size == 1 else None

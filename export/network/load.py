@@ -30,6 +30,7 @@ def load_model(source: SourceModel) -> onnx.ModelProto:
         ModelRefusedError: It is malformed, or holds weights that are not finite.
     """
     refuse_external_data(source)
+    _refuse_names_of_bytes(source)
     check(source.proto, str(source.path))
     model = constants_as_initialisers(source.proto)
     _refuse_non_finite(model, source.path)
@@ -119,7 +120,8 @@ def _restore_order(folded: onnx.ModelProto, model: onnx.ModelProto) -> None:
 
 def refuse_external_data(source: SourceModel) -> None:
     """Raise ``ModelRefusedError`` if a weight lies in another file, wherever in the network it is."""
-    external = next((tensor.name for tensor in _tensors(source.proto) if uses_external_data(tensor)), None)
+    tensors = (part for part in _messages(source.proto) if isinstance(part, onnx.TensorProto))
+    external = next((tensor.name for tensor in tensors if uses_external_data(tensor)), None)
     if external is not None:
         raise ModelRefusedError(
             f"{source.path} keeps weight {external!r} in another file; save it as one file first "
@@ -127,15 +129,22 @@ def refuse_external_data(source: SourceModel) -> None:
         )
 
 
-def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
-    """Every tensor at any depth: weights, constants, subgraphs, functions."""
-    if isinstance(message, onnx.TensorProto):
-        yield message
-        return
+def _refuse_names_of_bytes(source: SourceModel) -> None:
+    """Names that are no UTF-8 arrive as bytes, which no message, table or document can show."""
+    for message in _messages(source.proto):
+        for field, value in message.ListFields():
+            texts = [value] if isinstance(value, str | bytes) else value
+            if field.type == field.TYPE_STRING and any(isinstance(text, bytes) for text in texts):
+                raise ModelRefusedError(f"{source.path} is not a valid ONNX network: a name is no UTF-8")
+
+
+def _messages(message: Message) -> Iterator[Message]:
+    """A message and all inside it, at any depth: weights, constants, subgraphs, functions."""
+    yield message
     for field, value in message.ListFields():
         if field.message_type is not None:
             for part in [value] if isinstance(value, Message) else value:
-                yield from _tensors(part)
+                yield from _messages(part)
 
 
 def _refuse_non_finite(model: onnx.ModelProto, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.attacks import broken_files
+from tests.attacks import broken_files, malformed_nodes
 from tests.attacks.networks import SIZE, model_of, network, save
 
 LOADERS = ("inspect", "reduce", "evaluate", "card")
@@ -305,6 +305,17 @@ MODEL_ATTACKS = (
     ModelAttack(weights_cut_short, _all(3)),
     ModelAttack(boundless_weights, _all(3)),
     ModelAttack(unsuitable_channels, _all(3)),
+    ModelAttack(malformed_nodes.reference_outside_a_function, _all(3)),
+    ModelAttack(malformed_nodes.no_groups, _all(3)),
+    ModelAttack(malformed_nodes.unknown_padding, _all(3)),
+    ModelAttack(malformed_nodes.padding_that_is_no_text, _all(3)),
+    ModelAttack(malformed_nodes.kernel_shape_of_no_kernel, _all(3)),
+    ModelAttack(
+        malformed_nodes.kernel_beyond_the_image, {"inspect": 2, "reduce": 2, "evaluate": 3, "card": 3}
+    ),
+    ModelAttack(malformed_nodes.name_that_is_no_text, {"inspect": 3, "reduce": 3}, "UTF-8"),
+    ModelAttack(malformed_nodes.foreign_convolution, {"inspect": 2, "reduce": 2, "evaluate": 3, "card": 3}),
+    ModelAttack(malformed_nodes.foreign_product, {"inspect": 0, "reduce": 3, "evaluate": 3, "card": 3}),
     ModelAttack(malformed_card, _all(2), "JSON"),
     ModelAttack(deep_card, _all(2), "JSON"),
     ModelAttack(card_of_other_size, _all(2), "32"),
