@@ -22,8 +22,7 @@ from export.judge.classification import ClassifierEvaluation, rank_of
 from export.judge.contestants import class_indices
 from export.judge.evaluate import evaluate
 from tests.attacks.command_line import run_here
-from tests.attacks.images import good_images
-from tests.attacks.networks import network, save, write_network
+from tests.attacks.networks import network, save
 
 PICTURES_OF_DOUBT = 2
 SLOW = os.environ.get("CI") == "true" or os.environ.get("PI_INFER_TEST_SLOW") == "1"
@@ -169,22 +168,6 @@ def test_networks_of_different_classes_are_not_compared(colours: Path, tmp_path:
     three = colour_network(tmp_path / "three.onnx")
     with pytest.raises(InputError, match="4 classes"):
         evaluate([three, tmp_path / "four.onnx"], colours, card=tmp_path / "card.json")
-
-
-def test_networks_of_different_tasks_are_not_compared(colours: Path, tmp_path: Path) -> None:
-    one, other = colour_network(tmp_path / "a.onnx"), colour_network(tmp_path / "b.onnx")
-    other.with_suffix(".json").write_text('{"input": {"size": [8, 8]}, "task": "raw"}')
-    with pytest.raises(InputError, match="different tasks"):
-        evaluate([one, other], colours)
-
-
-def test_progress_counts_every_file(tmp_path: Path) -> None:
-    write_network(tmp_path / "m.onnx")
-    good_images(tmp_path / "images", count=4)
-    (tmp_path / "images" / "000.png").write_text("bad")
-    told: list[tuple[int, int]] = []
-    evaluate([tmp_path / "m.onnx"], tmp_path / "images", progress=lambda _, done, of: told.append((done, of)))
-    assert told == [(2, 4), (3, 4), (4, 4)]
 
 
 def folder_of(*classes: str) -> ImageFolder:
