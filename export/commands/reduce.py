@@ -21,6 +21,16 @@ def add(commands: "Subparsers") -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="calibration images")
     parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
+    _add_goal(parser)
+    _add_means(parser)
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json there")
+    add_card_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _add_goal(parser: argparse.ArgumentParser) -> None:
+    """How far to reduce, and what may be lost for it."""
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument(
         "--speedup",
@@ -38,6 +48,10 @@ def add(commands: "Subparsers") -> None:
         help="lose at most PCT points of agreement with the original on images kept apart to judge "
         "(default: 1 without --speedup or --storage, 10 with one)",
     )
+
+
+def _add_means(parser: argparse.ArgumentParser) -> None:
+    """How to get there: neither the goal nor what may be lost depends on it."""
     parser.add_argument(
         "--methods",
         type=method_names,
@@ -63,10 +77,6 @@ def add(commands: "Subparsers") -> None:
     parser.add_argument(
         "--seed", type=whole, default=0, metavar="N", help="chooses images and positions (default: 0)"
     )
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json there")
-    add_card_option(parser)
-    add_json_option(parser)
-    parser.set_defaults(handler=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:

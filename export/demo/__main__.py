@@ -19,7 +19,7 @@ from edge_runtime.frames.demo import draw_scene
 from edge_runtime.model import demo as demo_model
 
 FOLDER = Path("build") / "demo"
-# Seeds 1 and 2 trained and evaluated the network: see train_demo.
+# Seeds 1 and 2 trained and evaluated the network, in ``train``: neither calibration nor test shall know them.
 CALIBRATION_SEED, TEST_SEED = 3, 4
 CALIBRATION_SCENES, TEST_SCENES = 300, 2000
 SIZE = (64, 64)

@@ -1,4 +1,4 @@
-"""Train the demo's network and write ``edge_runtime/demo.onnx``: ``make train-demo``.
+"""Train the demo's network and write ``edge_runtime/model/demo.onnx``: ``make train-demo``.
 
 It reads the characters that ``edge_runtime.frames.demo`` draws: a VGG-style classifier of eight 3x3
 convolutions and one linear layer, 2.2 MiB, about 180 million multiply-adds. The shipped weights came from
@@ -30,12 +30,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge_runtime.frames.characters import LABELS
 from edge_runtime.frames.demo import draw_scene
+from edge_runtime.model import demo as demo_model
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, onnxruntime_version, open_network
 from edge_runtime.model.preprocess import Preprocessor
 from export.network.card import write_with_card
 
-OUTPUT = Path(__file__).resolve().parents[1] / "edge_runtime" / "demo.onnx"
 INPUT = InputSpec(size=(64, 64), colour="RGB", mean=(127.5,) * 3, std=(64.0,) * 3)
 WIDTHS = ((32, 32), (64, 64), (128, 128), (128, 128))  # a max pool after each group but the last
 
@@ -256,4 +256,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    write(to_onnx(train()), OUTPUT)
+    write(to_onnx(train()), demo_model.path())

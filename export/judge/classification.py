@@ -122,7 +122,10 @@ def evaluate_classifiers(
 
 
 def rank_of(scores: Scores, index: int) -> int:
-    """How many classes come before class ``index``: higher scores, and equal ones of lower index."""
+    """How many classes come before class ``index``: higher scores, and equal ones of lower index.
+
+    So exactly one class comes first, whatever the scores: the one that ``argmax`` finds, as the Pi does.
+    """
     own = scores[index]
     return int(np.sum(scores > own) + np.sum(scores[:index] == own))
 
@@ -158,7 +161,7 @@ class _Tally:
 
 def _common_class_count(contestants: Sequence[Model]) -> int:
     counts = []
-    for contestant in contestants:
+    for contestant in contestants:  # asked of a run, for the file may leave the shape of its output free
         frame = golden_frame(0, contestant.card.input.size)
         outputs = contestant.network.run(contestant.preprocess(frame))
         if len(outputs) != 1:

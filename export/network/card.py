@@ -46,6 +46,7 @@ def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> Mo
         InputError: It cannot be written there, or the card does not fit the network.
         ModelRefusedError: The network cannot run, or is larger than one file can be.
     """
+    # One thread: with more, the sums of a known answer would depend on the processors of this machine.
     network = network_from_bytes(_serialise(proto, output), output, threads=1)
     complete = replace(card, golden=golden_of(network, card))
     write_bytes(output, _serialise(with_card(proto, complete), output))

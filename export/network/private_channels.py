@@ -38,7 +38,11 @@ class PrivateChannels:
 
 
 def private_channels(model: onnx.ModelProto) -> dict[str, PrivateChannels]:
-    """All such pairs by the output of the reader; both have one group, and weights that no other reads."""
+    """The convolutions that alone read another one's output, by their own output.
+
+    Both of a pair have one group, and weights that no other node reads: so channels can be left out of both
+    without a thought of anything else. The first one's output is no output of the network.
+    """
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = [(node, reads(node)) for node in model.graph.node]
     uses = Counter(name for _, names in nodes for name in names)

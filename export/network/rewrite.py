@@ -116,6 +116,7 @@ def _names(model: onnx.ModelProto) -> set[str]:
 
 
 def _unused(wanted: str, taken: set[str]) -> str:
+    """A name that is free, and free as the beginning of others: a node's weights are named after it."""
     name = wanted
     while any(other.startswith(name) for other in taken):
         name += "_"
@@ -123,6 +124,7 @@ def _unused(wanted: str, taken: set[str]) -> str:
 
 
 def _drop_unused(model: onnx.ModelProto, names: list[str]) -> None:
+    """Remove those of some weights that nothing reads any more; before IR version 4 they are inputs, too."""
     used = {name for node in model.graph.node for name in reads(node)}
     used |= {value.name for value in model.graph.output}
     for name in names:

@@ -29,7 +29,7 @@ class SourceModel:
     @property
     def metadata(self) -> dict[str, str]:
         """The model's ``metadata_props``."""
-        return metadata_of(self.proto)
+        return {entry.key: entry.value for entry in self.proto.metadata_props}
 
     def require_card(self, override: Path | None = None) -> ModelCard:
         """The model card: ``override`` if given, else the one inside, else ``NAME.json`` beside the file.
@@ -77,8 +77,3 @@ def read_source(path: Path) -> SourceModel:
     if not model.graph.node:
         raise InputError(f"{path} is not an ONNX file: it holds no network")
     return SourceModel(path, hashlib.sha256(data).hexdigest(), model)
-
-
-def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
-    """The ``metadata_props`` of a model."""
-    return {entry.key: entry.value for entry in model.metadata_props}

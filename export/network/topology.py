@@ -70,7 +70,7 @@ def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collecti
             weights,
         ),
         opset_imports=model.opset_import,
-        ir_version=max(model.ir_version, 4),
+        ir_version=max(model.ir_version, 4),  # before it, weights would have to be among the inputs
         functions=model.functions,
     )
 
