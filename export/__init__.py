@@ -2,10 +2,11 @@
 
 From Python, with the power of the commands::
 
-    from export import evaluate, inspect
+    from export import evaluate, inspect, reduce
 
     print(inspect("network.onnx").macs)
-    print(evaluate(["network.onnx", "reduced.onnx"], "images").to_document())
+    print(reduce("network.onnx", "images", "reduced.onnx", speedup=2).reduction.speedup)
+    print(evaluate(["network.onnx", "reduced.onnx"], "labelled").to_document())
 
 The names below are loaded when they are first asked for: importing this package alone loads no library and
 changes nothing in the caller's process.
@@ -21,25 +22,33 @@ if TYPE_CHECKING:
     from export.judge.evaluate import evaluate
     from export.network.inspection import Inspection, inspect
     from export.progress import Progress
+    from export.reduction.file import Delivery, reduce
+    from export.reduction.result import Reduction
 
 __all__ = [
     "ClassifierEvaluation",
+    "Delivery",
     "DetectorEvaluation",
     "Inspection",
     "Progress",
+    "Reduction",
     "SquarePadding",
     "evaluate",
     "inspect",
+    "reduce",
 ]
 
 _HOMES = {
     "ClassifierEvaluation": "export.judge.classification",
+    "Delivery": "export.reduction.file",
     "DetectorEvaluation": "export.judge.detection",
     "Inspection": "export.network.inspection",
     "Progress": "export.progress",
+    "Reduction": "export.reduction.result",
     "SquarePadding": "export.calibrate.padding",
     "evaluate": "export.judge.evaluate",
     "inspect": "export.network.inspection",
+    "reduce": "export.reduction.file",
 }
 
 if not TYPE_CHECKING:  # from a module with this function type checkers would take any name at all

@@ -1,8 +1,6 @@
 """How well networks do on a folder of images: what ``pi-export evaluate`` tells."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.inference import Model
@@ -10,16 +8,17 @@ from export.calibrate.images import find_images
 from export.calibrate.padding import SquarePadding
 from export.judge.classification import ClassifierEvaluation, evaluate_classifiers
 from export.judge.detection import DetectorEvaluation, evaluate_detectors
+from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
 
 Evaluation = ClassifierEvaluation | DetectorEvaluation
 
 
 def evaluate(
-    models: Sequence[str | os.PathLike[str]],
-    images: str | os.PathLike[str],
+    models: Sequence[AnyPath],
+    images: AnyPath,
     threads: int | None = None,
-    card: str | os.PathLike[str] | None = None,
+    card: AnyPath | None = None,
     *,
     progress: Progress = silent,
     padding: SquarePadding | None = None,
@@ -43,9 +42,8 @@ def evaluate(
         InputError: A file, the folder or a card is bad, or they do not fit each other.
         ModelRefusedError: A network cannot run, or its outputs are not those of its card's task.
     """
-    folder = find_images(Path(images))
-    override = None if card is None else Path(card)
-    contestants = [Model.open(Path(model), override, threads) for model in models]
+    folder = find_images(as_path(images))
+    contestants = [Model.open(as_path(model), as_path(card), threads) for model in models]
     tasks = {contestant.card.task for contestant in contestants}
     if len(tasks) > 1:
         raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")

@@ -1,6 +1,5 @@
 """The layers of a network and what they cost: what ``pi-export inspect`` tells."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from export.layer import Layer
 from export.network.layers import read_network
 from export.network.source import read_source
+from export.paths import AnyPath, as_path
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class Inspection:
 
 
 def inspect(
-    model: str | os.PathLike[str],
+    model: AnyPath,
     input_size: tuple[int, int] | None = None,
-    card: str | os.PathLike[str] | None = None,
+    card: AnyPath | None = None,
 ) -> Inspection:
     """List the layers of a network and what they cost.
 
@@ -88,7 +88,7 @@ def inspect(
         InputError: A file is missing or malformed, or the size of the input is not known or does not fit.
         ModelRefusedError: The network is malformed, has several inputs, or has no layer to list.
     """
-    source = read_source(Path(model))
-    own = source.find_card(None if card is None else Path(card))
+    source = read_source(as_path(model))
+    own = source.find_card(as_path(card))
     network = read_network(source, input_size or (own.input.size if own else None))
     return Inspection(source.path, network.input_size, network.layers)

@@ -24,8 +24,8 @@ from export.judge.judge import Judge
 from export.methods import AUTO, methods_named
 from export.network.card import write_with_card
 from export.network.layers import read_network
-from export.network.load import refuse_external_data
 from export.network.source import SourceModel, read_source
+from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
 from export.reduction.options import ReduceOptions
 from export.reduction.result import Reduction
@@ -56,9 +56,9 @@ class Delivery:
 
 
 def reduce(
-    model: Path,
-    images: Path,
-    output: Path | None = None,
+    model: AnyPath,
+    images: AnyPath,
+    output: AnyPath | None = None,
     *,
     speedup: float | None = None,
     storage: float | None = None,
@@ -66,7 +66,7 @@ def reduce(
     methods: Sequence[str] = AUTO,
     ranks: str = "error",
     max_images: int = MAX_IMAGES,
-    card: Path | None = None,
+    card: AnyPath | None = None,
     threads: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
@@ -88,7 +88,7 @@ def reduce(
         ranks: How ranks are chosen: ``error`` (least summed held-out error) or ``energy``.
         max_images: At most so many images are fitted on, evenly over the class folders; a quarter as many
             others only judge.
-        card: A model card that takes the place of the network's own.
+        card: A JSON file with a model card that takes the place of the network's own.
         threads: Threads to use; all processors if None.
         seed: Chooses images and sampled positions.
         progress: Told what is under way.
@@ -112,9 +112,11 @@ def reduce(
         seed=seed,
         threads=threads or default_threads(),
     )
-    source = read_source(model)
-    own_card = _card_that_fits(source, card, output, options)
-    return _deliver(source, own_card, images, output, options, max_images=max_images, progress=progress)
+    source, written = read_source(as_path(model)), as_path(output)
+    own_card = _card_of(source, as_path(card), written)
+    return _deliver(
+        source, own_card, as_path(images), written, options, max_images=max_images, progress=progress
+    )
 
 
 def best_found_path(output: Path) -> Path:
@@ -145,6 +147,7 @@ def _deliver(
     progress: Progress,
 ) -> Delivery:
     network = read_network(source, card.input.size)
+    golden_of(source.network(options.threads), card)  # it runs, on the card's terms
     chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
         calibration = calibration_set(chosen.files, card.input, Path(folder), progress=progress)
@@ -158,17 +161,13 @@ def _deliver(
     return Delivery(path, card, reduction, calibration.skipped)
 
 
-def _card_that_fits(
-    source: SourceModel, override: Path | None, output: Path | None, options: ReduceOptions
-) -> ModelCard:
-    """The network's card, once all that can be known before the work is known to be in order."""
+def _card_of(source: SourceModel, override: Path | None, output: Path | None) -> ModelCard:
+    """The network's card, once it is known that the output can be written."""
     if output is not None:
         require_writable(output)
     card = source.require_card(override)
     if output is not None and output.exists() and output.samefile(source.path):
         raise InputError(f"{output} is the network itself; give another output path")
-    refuse_external_data(source)
-    golden_of(source.network(options.threads), card)  # it runs, on the card's terms
     if "source_sha256" in (card.provenance or {}):
         log.warning("%s is already reduced; its losses add up", source.path)
     return card
