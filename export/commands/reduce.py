@@ -119,11 +119,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _unmet(delivery: "Delivery") -> str:
-    provenance = delivery.card.provenance or {}
-    by_speed = delivery.reduction.cost == "macs"
-    goal, target = ("a speed-up", "speedup") if by_speed else ("weights smaller by a factor", "storage")
+    """Why the command ends with exit code 6, though it has written a network."""
+    options, reduction = delivery.options, delivery.reduction
+    goal = "a speed-up" if options.cost == "macs" else "weights smaller by a factor"
     return (
-        f"{goal} of {provenance[target]:g} is out of reach with at most {provenance['max_drop_percent']:g} % "
-        f"of agreement lost; the best found, {delivery.reduction.ratio(delivery.reduction.cost):.2f}, is in "
-        f"{delivery.path}"
+        f"{goal} of {options.target:g} is out of reach with at most {options.max_drop_percent:g} % of "
+        f"agreement lost; the best found, {reduction.ratio(options.cost):.2f}, is in {delivery.path}"
     )

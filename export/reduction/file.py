@@ -47,12 +47,14 @@ class Delivery:
         card: The card in it.
         reduction: What was done.
         skipped: Images that could not be read.
+        options: What was asked for.
     """
 
     path: Path | None
     card: ModelCard
     reduction: Reduction
     skipped: tuple[Path, ...]
+    options: ReduceOptions
 
 
 def reduce(
@@ -158,7 +160,7 @@ def _deliver(
     if output is not None:
         path = output if reduction.reached else best_found_path(output)
         card = write_with_card(reduction.model, card, path)
-    return Delivery(path, card, reduction, calibration.skipped)
+    return Delivery(path, card, reduction, calibration.skipped, options)
 
 
 def _card_of(source: SourceModel, override: Path | None, output: Path | None) -> ModelCard:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.model import demo
+from export.demo.__main__ import draw_folder
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SECTION = "From Python"
@@ -29,6 +30,9 @@ def run(example: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     for name in NETWORKS:
         (folder / name).parent.mkdir(parents=True)
         shutil.copy(demo.path(), folder / name)
+    if "build/demo/calibration" in example:
+        draw_folder(folder / "build/demo/calibration", seed=3, count=30, labelled=False)
+        draw_folder(folder / "build/demo/test", seed=4, count=300, labelled=True)
     (folder / "example.py").write_text(example)
     command = [sys.executable, "-W", "error", "-P", "example.py"]  # -P: the folders above are no packages
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
@@ -46,3 +50,13 @@ def test_frames_are_run_from_python_as_the_readme_says(tmp_path: Path) -> None:
     lines = run(example, tmp_path).stdout.splitlines()
     assert len(lines) == 10
     assert all(re.fullmatch(r"frame \d+: \S+ \d+\.\d %", line) for line in lines)
+
+
+def test_a_network_is_reduced_from_python_as_the_readme_says(tmp_path: Path) -> None:
+    (example,) = [text for text in examples() if "reduce(" in text]
+    *layers, reduction, before, after = run(example, tmp_path).stdout.splitlines()
+    assert len(layers) == 9
+    assert float(reduction.split()[0]) >= 3
+    assert (before.split()[0], before.split()[2]) == ("edge_runtime/model/demo.onnx", "100.0")
+    assert after.split()[0] == "build/demo/from_python.onnx"
+    assert float(after.split()[1]) > float(before.split()[1]) - 5 > 90
