@@ -37,7 +37,7 @@ class Notifier:
         self._send(f"STATUS={text}")
 
     def alive(self) -> None:
-        """Keep the watchdog quiet: sends at once when first called, then at most every quarter of its time."""
+        """Keep the watchdog quiet: sends at the first call, then at most every quarter of its time."""
         if self._pings is not None and self._pings.due(self._clock()):
             self._send("WATCHDOG=1")
 
