@@ -79,9 +79,9 @@ class Machine:
         threads: Threads within one inference.
         governor: Frequency governor.
         temperature_before_c: Before the first round.
-        temperature_after_c: After the last.
+        temperature_after_c: After the last round.
         throttled_before: What the firmware reported before the first round; None where there is no vcgencmd.
-        throttled_after: What it reported after the last.
+        throttled_after: What the firmware reported after the last round.
     """
 
     model: str
@@ -108,7 +108,7 @@ class BenchReport:
         models: The baseline first, if there is one.
         speedup: Median latency of the baseline over that of the network; None without a baseline.
         speedup_min: The least of the rounds' ratios.
-        speedup_max: The greatest.
+        speedup_max: The greatest of the rounds' ratios.
         rss_ratio: Peak memory over that of the baseline.
         valid: False if the run was disturbed; the figures are given all the same.
         reasons: Why it is not valid.

@@ -1,10 +1,8 @@
-"""One round of a benchmark: a fresh process that loads one network, times it, and prints what it found.
+"""One round of a benchmark: a fresh process that loads one network, times it, and answers with a ``Round``.
 
-Run as ``python -m edge_runtime.bench.worker`` with a ``Job`` as JSON on standard input. It prints a
-``Round`` as JSON, or ``{"error": MESSAGE}`` and then ends with the error's exit code.
+Run as ``python -m edge_runtime.bench.worker`` with a ``Job`` as JSON on standard input.
 """
 
-import json
 import platform
 import resource
 import sys
@@ -19,8 +17,8 @@ import cv2
 import numpy as np
 import numpy.random  # loaded on first use otherwise, and its memory would count as the network's
 
-from edge_runtime.base.errors import ModelRefusedError, PiInferError
-from edge_runtime.bench.statistics import Job, Round
+from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.bench.messages import Job, Round, reply
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.inference import Model
 from edge_runtime.machine.board import read_processor_times
@@ -174,16 +172,5 @@ def _versions() -> dict[str, str]:
     }
 
 
-def main(job: str) -> int:
-    """Do the job, given as JSON, and write the answer to standard output."""
-    code = 0
-    try:
-        answer = asdict(measure(Job(**json.loads(job))))
-    except PiInferError as error:
-        answer, code = {"error": str(error)}, error.exit_code
-    json.dump(answer, sys.stdout)
-    return code
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.stdin.read()))
+    sys.exit(reply(lambda: asdict(measure(Job.from_json(sys.stdin.read())))))

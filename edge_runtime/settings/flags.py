@@ -26,11 +26,34 @@ def add_flags(parser: argparse.ArgumentParser, sections: Iterable[str] = tuple(S
             _add_flag(parser, setting)
 
 
+def borrow_flag(parser: argparse.ArgumentParser, section: str, key: str, words: str | None = None) -> None:
+    """Give a command that reads no settings the flag of one, as it is declared there.
+
+    The value arrives under the flag's own name, checked; None where the flag is not given.
+
+    Args:
+        parser: The command's.
+        section: Of the setting.
+        key: Of the setting, whose kind must not be ``bool``.
+        words: The help, where the flag means something of its own to this command.
+    """
+    setting = SETTINGS[section][key]
+
+    def value(text: str) -> Any:
+        try:
+            return _checked(setting, text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{error}, not {shown(text)}") from error
+
+    option = setting.option
+    parser.add_argument(option.flag, type=value, metavar=option.metavar, help=words or setting.help)
+
+
 def effective(arguments: argparse.Namespace) -> Config:
     """The settings of a command line that was parsed with ``add_flags``.
 
     Raises:
-        InputError: The file cannot be used (see ``config_file.read_config``), or a flag's value is of the
+        InputError: The file cannot be used (see ``toml.read_config``), or a flag's value is of the
             wrong type or impossible.
     """
     config = read_config(arguments.config) if "config" in arguments else Config()
@@ -51,7 +74,7 @@ def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
     common: dict[str, Any] = {
         "dest": f"{setting.section}.{setting.key}",
         "default": argparse.SUPPRESS,
-        "help": option.help,
+        "help": setting.help,
     }
     if setting.kind is bool:
         parser.add_argument(option.flag, action=argparse.BooleanOptionalAction, **common)
@@ -63,9 +86,14 @@ def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
 
 def _flag_value(setting: Setting, value: str | bool) -> Any:  # noqa: FBT001  what argparse hands over
     try:
-        return setting.checked(_number(setting.kind, value) if setting.kind in (int, float) else value)
+        return _checked(setting, value)
     except ValueError as error:
         raise InputError(f"{setting.option.flag} {error}, not {shown(value)}") from error
+
+
+def _checked(setting: Setting, value: str | bool) -> Any:  # noqa: FBT001
+    """The value in the setting's own type. Raises ``ValueError`` that says what it must be."""
+    return setting.checked(_number(setting.kind, value) if setting.kind in (int, float) else value)
 
 
 def _number(kind: type, text: str | bool) -> Any:  # noqa: FBT001

@@ -31,7 +31,7 @@ def refuse_foreign_flags(arguments: argparse.Namespace, sections: tuple[str, ...
     """Raise ``InputError`` for a flag of another command, given before this one's name.
 
     Args:
-        arguments: The command line, parsed with ``config_flags.add_flags``.
+        arguments: The command line, parsed with ``flags.add_flags``.
         sections: Those that this command uses.
     """
     if "config" in arguments and not sections:
@@ -45,7 +45,7 @@ def refuse_idle_flags(arguments: argparse.Namespace, config: Config, *, unattend
     """Raise ``InputError`` for a flag that lacks what it needs to do anything.
 
     Args:
-        arguments: The command line, parsed with ``config_flags.add_flags``.
+        arguments: The command line, parsed with ``flags.add_flags``.
         config: The settings in force: what a flag needs may stand in the file.
         unattended: Whether the service asks, which rotates its files by itself.
     """

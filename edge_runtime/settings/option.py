@@ -15,7 +15,7 @@ class Option:
 
     Attributes:
         flag: Its flag on the command line.
-        help: One line for ``--help``.
+        help: One line for ``--help``, which adds the default; only what None amounts to is said here.
         metavar: What the value is called there.
         bare: The value of a flag that stands alone; None where it needs one.
         low: Smallest number, included.
@@ -43,12 +43,22 @@ class Setting:
         key: Its key there.
         kind: ``int``, ``float``, ``bool``, ``str`` or ``Path``.
         option: How it is given and what it may be.
+        default: Its value where nobody gives one; None where it then has none.
     """
 
     section: str
     key: str
     kind: type
     option: Option
+    default: Any
+
+    @property
+    def help(self) -> str:
+        """One line about it, with its default; that a switch is off needs no words."""
+        if self.default is None or self.default is False:
+            return self.option.help
+        default = "yes" if self.default is True else str(self.default).removesuffix(".0")
+        return f"{self.option.help} (default: {default})"
 
     def checked(self, value: Any) -> Any:
         """The value in the setting's own type. Raises ``ValueError`` that says what it must be."""

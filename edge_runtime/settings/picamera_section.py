@@ -56,7 +56,7 @@ class PicameraConfig:
         str,
         Option(
             "--camera-format",
-            "RGB888, or YUV420 at half the buffers' memory (default: RGB888)",
+            "RGB888, or YUV420 at half the buffers' memory",
             "|".join(FORMATS),
             check=_format,
         ),

@@ -42,7 +42,7 @@ def to_toml(config: Config) -> str:
         for key, setting in settings.items():
             value = getattr(getattr(config, section), key)
             text = f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}"
-            lines.append(f"{text}  # {setting.option.flag}: {setting.option.help}")
+            lines.append(f"{text}  # {setting.option.flag}: {setting.help}")
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from edge_runtime.settings.config import (
     ServiceConfig,
     SourceConfig,
 )
-from edge_runtime.settings.flags import add_flags, effective
+from edge_runtime.settings.flags import add_flags, borrow_flag, effective
 from edge_runtime.settings.option import Setting
 from edge_runtime.settings.output_sections import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
 from edge_runtime.settings.toml import read_config, to_toml
@@ -220,6 +220,38 @@ def test_every_field_of_every_section_is_a_setting_with_a_flag_of_its_own() -> N
     assert len({setting.option.flag for setting in every}) == len(every)
     for section, known in SETTINGS.items():
         assert list(known) == [declared.name for declared in fields(getattr(Config(), section))]
+
+
+def test_help_tells_the_default_that_is_in_force() -> None:
+    helps = {
+        setting.option.flag: setting.help for section in SETTINGS.values() for setting in section.values()
+    }
+    config = Config()
+    assert helps["--web-fps"].endswith(f"at most (default: {config.web.fps})")
+    assert helps["--mqtt-qos"] == f"quality of service (default: {config.mqtt.qos})"
+    assert helps["--prometheus-seconds"].endswith("(default: 15)")
+    assert helps["--mqtt-home-assistant"].endswith("(default: yes)")
+    assert helps["--hflip"] == "mirror the picture left to right"
+    assert helps["--framerate"] == "frames a second from the camera (default: 30)"
+    assert all(text.count("(default: ") <= 1 for text in helps.values())
+
+
+def borrowed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    borrow_flag(parser, "model", "threads")
+    borrow_flag(parser, "model", "input", "for this command")
+    assert "--input CARD.json  for this command" in parser.format_help()
+    return parser.parse_args(arguments)
+
+
+def test_a_command_without_settings_may_take_a_flag_as_a_setting_declares_it() -> None:
+    assert vars(borrowed()) == {"threads": None, "input": None}
+    assert vars(borrowed("--threads", "3", "--input", "c.json")) == {"threads": 3, "input": Path("c.json")}
+    for wrong, words in (("0", "from 1 to 256, not '0'"), ("x", "not 'x'")):
+        with pytest.raises(argparse.ArgumentError, match=f"--threads: must be a whole number.*{words}"):
+            borrowed("--threads", wrong)
+    with pytest.raises(argparse.ArgumentError, match="--input: must be a text that is not empty"):
+        borrowed("--input", "")
 
 
 TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12)
