@@ -18,7 +18,7 @@ def ask(module: str, job: Job | FramesJob, subject: str) -> Answer:
     """Run one of our modules in a process of its own and return its answer.
 
     Args:
-        module: Its name; it answers by ``messages.reply``.
+        module: Name of a module that answers by ``messages.reply``.
         job: What it shall do.
         subject: What the job is about, for the message should the process die.
 

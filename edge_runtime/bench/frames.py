@@ -17,15 +17,16 @@ from edge_runtime.model.engines.onnxruntime import open_network
 from edge_runtime.model.image import Image
 from edge_runtime.settings.config import SourceConfig
 
+# Enough that no single picture decides; each process of a benchmark holds them all, also on a Pi of 512 MiB.
 MOST_FRAMES = 64
 MOST_BYTES = 64 << 20
 
 
 def collect(location: str, spec: InputSpec) -> list[Image]:
-    """The first frames of a source: at most 64, and at most 64 MiB of them, but at least one.
+    """Decode the first frames of a source: at most 64, and at most 64 MiB of them, but at least one.
 
     Args:
-        location: As ``--source`` takes it.
+        location: Where frames come from, as ``--source`` takes it.
         spec: The network's input, for sources that can deliver any size.
 
     Raises:
@@ -39,7 +40,7 @@ def collect(location: str, spec: InputSpec) -> list[Image]:
             held += frame.image.nbytes
             if images and held > MOST_BYTES:
                 break
-            images.append(frame.image.copy())
+            images.append(frame.image.copy())  # a source may write the next frame into the same memory
             if len(images) == MOST_FRAMES:
                 break
     finally:

@@ -51,7 +51,7 @@ class FramesJob(_Message):
     """Which frames to decode, and where to put them.
 
     Attributes:
-        source: As ``--source`` takes it.
+        source: Where frames come from, as ``--source`` takes it.
         model: The ONNX file whose input size a source of any size is asked for.
         card: A model card to use instead of the network's.
         target: The .npz file to write.
@@ -68,7 +68,7 @@ class Round:
     """What one process measured on one network.
 
     Attributes:
-        latency_ms: Of each frame after the warm-up.
+        latency_ms: Latency of each frame after the warm-up.
         seconds: From the end of the first of these frames to the end of the last: N - 1 intervals.
         load_ms: Reading the file and preparing the session.
         peak_rss_mib: VmHWM at the end.
@@ -77,7 +77,7 @@ class Round:
         steal_processors: Processors taken by the hypervisor meanwhile; None where the machine hides it.
         involuntary_switches: How often a thread of ours lost its processor.
         threads: Threads within one inference.
-        versions: Of the libraries used.
+        versions: Versions of the libraries used.
     """
 
     latency_ms: tuple[float, ...]

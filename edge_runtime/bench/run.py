@@ -53,6 +53,7 @@ def bench(settings: BenchSettings, progress: Progress = lambda _line: None) -> B
         CameraError: The source is a camera or a stream that does not deliver.
         PiInferError: A process died, as for want of memory.
     """
+    # First of all: a file that is missing is told at once, not after the rounds of the other one.
     digests = [file_sha256(path) for path in settings.networks]
     with ended_like_interrupted(), tempfile.TemporaryDirectory(prefix="pi-infer-bench-") as folder:
         frames = _decode_frames(settings, Path(folder), progress)
@@ -99,6 +100,7 @@ def order(networks: int, number: int) -> Sequence[int]:
 
 def _arguments(remote: RemoteHost, settings: BenchSettings) -> list[str]:
     """Push what is to be measured, and say it in the command line of the other machine."""
+    # The network first, though it is measured second: it is the argument there, and the baseline an option.
     model, *baseline = [_push_network(remote, path) for path in reversed(settings.networks)]
     options = {
         "--baseline": baseline[0] if baseline else None,
@@ -176,7 +178,7 @@ def _report(
 def _machine(sample: Round, conditions: Sequence[Condition]) -> Machine:
     board, before, after = read_board(), conditions[0], conditions[-1]
     shared = dataclasses.asdict(board)
-    shared.pop("cgroup_controllers")
+    shared.pop("cgroup_controllers")  # of no influence on a measurement
     return Machine(
         **shared,
         versions=sample.versions,

@@ -30,9 +30,10 @@ from edge_runtime.pipeline import Pipeline
 from edge_runtime.results.metrics import peak_rss_mib
 
 SEED = 0
+# The first inferences allocate memory and fill caches, and a processor takes a moment to reach its frequency.
 WARM_UP_FRAMES = 3
 WARM_UP_SHARE = 0.25
-FEWEST_FRAMES = 5
+FEWEST_FRAMES = 5  # also of a network that takes longer for them than was asked for
 
 Step = Callable[[], object]
 
@@ -56,7 +57,7 @@ class EndlessSource:
 
 
 class Usage:
-    """Processor time and interruptions from its creation on."""
+    """Whether we had the machine to ourselves: what others took of its processors, from our creation on."""
 
     def __init__(self) -> None:
         self._time = time.perf_counter()
@@ -74,6 +75,7 @@ class Usage:
             return None, None
         seconds = time.perf_counter() - self._time
         own_s = own.ru_utime + own.ru_stime - self._own.ru_utime - self._own.ru_stime
+        # /proc/stat counts in hundredths of a second and we in microseconds: the difference may be below 0.
         others_s = now.busy_s - self._all.busy_s - own_s
         return max(0.0, others_s / seconds), (now.steal_s - self._all.steal_s) / seconds
 
@@ -85,6 +87,7 @@ def measure(job: Job) -> Round:
         InputError: The file or its card cannot be read.
         ModelRefusedError: The network cannot run.
     """
+    # All that is not the network's, libraries and frames, comes before the first look at the memory.
     frames = _read_frames(job.frames)
     threads = job.threads or default_threads()
     runtime_rss_mib = peak_rss_mib()
@@ -111,7 +114,7 @@ def measure(job: Job) -> Round:
 
 
 def time_frames(step: Step, seconds: float, fewest: int) -> tuple[list[int], list[int]]:
-    """Run ``step`` over and over.
+    """Run ``step`` over and over, and note the times.
 
     Returns:
         When each run began and ended, in nanoseconds: for ``seconds``, and at least ``fewest`` runs.
@@ -128,13 +131,14 @@ def time_frames(step: Step, seconds: float, fewest: int) -> tuple[list[int], lis
 
 
 def _step(network: Network, override: Path | None, frames: Sequence[Image]) -> Step:
-    """What is timed: the next frame's way through the pipeline, or ``session.run`` if there are none."""
+    """What is timed: the next frame's way through the pipeline; without frames, ``session.run`` alone."""
     card = _card(network, override, needed=bool(frames))
     if card is None:
         return partial(network.run, _random_tensor(network))
     model = Model(network, card)
     if frames:
         return partial(next, iter(Pipeline(EndlessSource(frames), model)))
+    # The golden frame: a picture, for some kernels are faster on zeros, and denormals are slow.
     return partial(network.run, model.preprocess(golden_frame(SEED, card.input.size)))
 
 

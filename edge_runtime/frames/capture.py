@@ -24,10 +24,10 @@ class Capture:
     """
 
     def __init__(self, open_video: Callable[[], cv2.VideoCapture], name: str) -> None:
-        """Open it; ``is_open`` says whether that worked.
+        """Open the video; ``is_open`` says whether that worked.
 
         Args:
-            open_video: Opens it, now and for ``reopen``; returns a reader that is not open where it fails.
+            open_video: Opens the video, now and for ``reopen``; returns a closed reader where it cannot.
             name: What messages call it.
         """
         self.name = name
@@ -38,7 +38,7 @@ class Capture:
         self._video = open_video()
 
     def is_open(self) -> bool:
-        """Whether there is something to read."""
+        """Whether the video was opened, and not given back since."""
         return self._video.isOpened()
 
     def is_closed(self) -> bool:
@@ -71,7 +71,7 @@ class Capture:
         return image if done else None  # type: ignore[return-value]
 
     def wait(self, seconds: float) -> bool:
-        """Let time pass. Returns at once, and True, when the video is closed."""
+        """Let time pass; returns True, and at once, when the video is closed meanwhile."""
         return self._closed.wait(seconds)
 
     def reopen(self) -> None:

@@ -1,4 +1,7 @@
-"""From what the user asked for to the source of frames that reads it."""
+"""From what the user asked for to the source of frames that reads it.
+
+A source is imported when it is chosen: a run has one, and every import costs memory on the Pi.
+"""
 
 from pathlib import Path
 
@@ -23,7 +26,7 @@ def open_source(config: SourceConfig, spec: InputSpec, picamera: PicameraConfig 
         CameraError: The camera cannot be opened.
     """
     if config.camera is not None:
-        from edge_runtime.frames.picamera import PicameraSource  # noqa: PLC0415  one source per run: load that one
+        from edge_runtime.frames.picamera import PicameraSource  # noqa: PLC0415
 
         return PicameraSource(config.camera, spec=spec, config=picamera)
     if config.location is None:

@@ -39,6 +39,7 @@ def run(config: Config, *, show: Callable[[str], None], panel: Panel | None = No
         stack.enter_context(ended_like_interrupted())
         model = open_model(config)
         pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))
+        # Whoever asks for each picture of a folder wants a line, and a row of every output, for each.
         waits = not pipeline.source.live
         summary = RunSummary(model.class_names)
         status = StatusSource(model.network.path.name, summary)

@@ -1,4 +1,7 @@
-"""How both programs read their command lines: full names only, and an error is one line."""
+"""How both programs read their command lines: full names only, and an error is one line.
+
+The types of their arguments are in ``arguments``.
+"""
 
 import argparse
 import re
@@ -11,6 +14,7 @@ from edge_runtime.settings.option import closest
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction["CommandParser"]  # noqa: SLF001  argparse gives it no public name
 
+# Not "-5" and not "-": a negative number and standard input are values.
 OPTION = re.compile(r"--?[A-Za-z][^\s=]*")
 
 
@@ -21,13 +25,14 @@ class CommandParser(argparse.ArgumentParser):
     """
 
     def __init__(self, **settings: Any) -> None:
-        # A flag of the main command that begins like one of a subcommand would make the latter ambiguous.
+        # A flag of the main command that begins like one of a subcommand would make the latter ambiguous, and
+        # a script that shortens a name breaks when another is added that begins like it.
         super().__init__(allow_abbrev=False, **settings)
 
     def parse_known_args(  # type: ignore[override]  # argparse declares what we do not use, too
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As the base class does, once all options are known."""
+        """Parse as the base class does, once it is certain that each option exists."""
         given = list(sys.argv[1:] if args is None else args)
         self._require_known(given)
         return super().parse_known_args(given, namespace)

@@ -41,7 +41,7 @@ class SourceConfig:
             "times to try to reopen a stream that stopped",
             "N",
             low=0,
-            high=1_000_000,
+            high=1_000_000,  # for ever: half a minute apart, they take a year
         ),
     ] = 5
 
@@ -98,7 +98,7 @@ class Config:
 
 
 def with_values(config: Config, section: str, values: dict[str, Any]) -> Config:
-    """``config`` with some settings of one section replaced."""
+    """The settings ``config`` with some of one section replaced."""
     return replace(config, **{section: replace(getattr(config, section), **values)})
 
 
@@ -106,6 +106,7 @@ def _settings_of(section: str, holder: type[Any]) -> dict[str, Setting]:
     hints = get_type_hints(holder, include_extras=True)
     settings = {}
     for declared in fields(holder):
+        # Each field is declared as Annotated[KIND, Option(...)] or Annotated[KIND | None, Option(...)].
         kind, option = get_args(hints[declared.name])
         if get_origin(kind) is types.UnionType:
             kind = next(member for member in get_args(kind) if member is not types.NoneType)

@@ -33,8 +33,8 @@ def borrow_flag(parser: argparse.ArgumentParser, section: str, key: str, words: 
 
     Args:
         parser: The command's.
-        section: Of the setting.
-        key: Of the setting, whose kind must not be ``bool``.
+        section: The section of the setting.
+        key: The key of the setting, which must not be a switch.
         words: The help, where the flag means something of its own to this command.
     """
     setting = SETTINGS[section][key]
@@ -57,9 +57,11 @@ def effective(arguments: argparse.Namespace) -> Config:
             wrong type or impossible.
     """
     config = read_config(arguments.config) if "config" in arguments else Config()
+    # A setting's flag arrives as section.key; no other argument has a point in its name.
     given = {name: value for name, value in vars(arguments).items() if "." in name}
     if "source.camera" in given and "source.location" in given:
         raise InputError("--camera is not allowed with --source: give one of them")
+    # A camera on the command line is meant instead of the file in the file, and the other way round.
     if "source.camera" in given or "source.location" in given:
         config = replace(config, source=replace(config.source, camera=None, location=None))
     for name, value in given.items():

@@ -10,16 +10,17 @@ from edge_runtime.settings.option import Option
 
 #: The sections below.
 OUTPUT_SECTIONS = ("jsonl", "web", "mqtt", "prometheus")
-MQTT_PORT = 1883
-MQTT_TLS_PORT = 8883
+MQTT_PORT, MQTT_TLS_PORT = 1883, 8883  # as registered for MQTT
 
 
 def _mqtt_topic(text: str) -> None:
+    # "+" and "#" are for subscribers, and topics that begin with "$" belong to the broker.
     if not re.fullmatch(r"[^\s+#$/][^\s+#/]*(/[^\s+#/]+)*", text) or len(text) > 200:
         raise ValueError("must be a topic of at most 200 characters without spaces, + and #, as home/cellar")
 
 
 def _mqtt_name(text: str) -> None:
+    # What Home Assistant accepts in the topics by which it finds devices.
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
         raise ValueError("must be at most 64 letters, digits, - and _")
 
