@@ -2,6 +2,7 @@ import argparse
 import os
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from edge_runtime.settings.config import (
 from edge_runtime.settings.flags import add_flags, borrow_flag, effective
 from edge_runtime.settings.option import Setting
 from edge_runtime.settings.output_sections import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
+from edge_runtime.settings.picamera_section import AUTOFOCUS, FORMATS, PicameraConfig
 from edge_runtime.settings.toml import read_config, to_toml
 
 if TYPE_CHECKING:
@@ -291,17 +293,37 @@ OUTPUTS = {
 }
 
 
+SIDES = st.integers(64, 8192)
+PICAMERA = st.builds(
+    PicameraConfig,
+    size=st.none() | st.builds("{}x{}".format, SIDES, SIDES),
+    format=st.sampled_from(FORMATS),
+    framerate=st.none() | st.floats(0.1, 1000),
+    rotation=st.sampled_from([0, 180]),
+    hflip=st.booleans(),
+    vflip=st.booleans(),
+    autofocus=st.none() | st.sampled_from(AUTOFOCUS),
+    exposure_us=st.none() | st.integers(1, 600_000_000),
+    gain=st.none() | st.floats(1, 64),
+)
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> Config:
-    source = draw(st.builds(SourceConfig, every_frame=st.booleans()))
+    place = draw(
+        st.just({})
+        | st.fixed_dictionaries({"camera": st.integers(0, 63)})
+        | st.fixed_dictionaries({"location": FILES.map(str) | st.just("demo")})
+    )
     source = draw(
-        st.just(source)
-        | st.builds(SourceConfig, camera=st.integers(0, 63))
-        | st.builds(SourceConfig, location=FILES.map(str) | st.just("demo"))
+        st.builds(
+            partial(SourceConfig, **place), every_frame=st.booleans(), reconnects=st.integers(0, 1_000_000)
+        )
     )
     threads = st.none() | st.integers(1, 256)
     return Config(
         source=source,
+        picamera=draw(PICAMERA),
         model=draw(st.builds(ModelConfig, path=st.none() | FILES, input=st.none() | FILES, threads=threads)),
         live=draw(st.builds(LiveConfig, frames=st.none() | st.integers(1), plain=st.booleans())),
         service=draw(st.builds(ServiceConfig, log_seconds=st.integers(1, 86_400))),
