@@ -34,7 +34,7 @@ class Machine:
         home: The user's home folder.
         pointer_bits: 64, or 32 where no wheel of onnxruntime exists.
         free_mib: Room on the disk that our state is written to; None where unknown.
-        answers: What child processes said; see ``doctor.questions`` for the names.
+        answers: What child processes said; see ``diagnose.questions`` for the names.
     """
 
     root: Path = ROOT

@@ -1,3 +1,4 @@
+import math
 import threading
 from functools import partial
 from itertools import cycle
@@ -10,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.frames.base import FRAME_LIMIT_S
 from edge_runtime.frames.capture import Capture, ffmpeg_video
 from edge_runtime.frames.video_file import VideoFileSource, open_file
 from edge_runtime.model.card import InputSpec
@@ -79,6 +81,21 @@ def test_a_frame_that_came_late_does_not_delay_those_after_it(
         capture.now_ns += 120_000_000 if frame.sequence == 1 else 0
     source.close()
     assert times_ms[:6] == pytest.approx([0, 50, 170, 170, 200, 250], abs=0.01)
+
+
+def test_nothing_waits_where_every_frame_is_asked_for_or_the_film_knows_no_rate(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture = OnAStoppedClock(video, 0, monkeypatch)
+    source = VideoFileSource(capture, every_frame=True)
+    assert {frame.captured_ns for frame in source} == {0}
+    source.close()
+    for rate_hz in (0.0, -1.0, 90_000.0, math.nan):
+        monkeypatch.setattr(OnAStoppedClock, "rate_hz", rate_hz)
+        source = VideoFileSource(OnAStoppedClock(video, 0, monkeypatch))
+        assert {frame.captured_ns for frame in source} == {0}
+        assert source.limit_s == FRAME_LIMIT_S
+        source.close()
 
 
 def test_frames_that_nobody_wants_are_numbered_and_not_handed_out(video: Path) -> None:
