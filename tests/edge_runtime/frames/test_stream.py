@@ -10,7 +10,7 @@ import pytest
 from edge_runtime.base.errors import CameraError
 from edge_runtime.frames.live_video import LONGEST_DELAY_S
 from edge_runtime.frames.stream import StreamSource, open_address
-from tests.edge_runtime.frames.web_cameras import NetworkCamera, folder_server, serving
+from tests.edge_runtime.frames.web_cameras import PICTURES, NetworkCamera, folder_server, serving
 
 
 @pytest.fixture
@@ -84,6 +84,26 @@ def test_the_waits_between_attempts_double_up_to_half_a_minute(
     assert waits_s[:8] == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert set(waits_s[8:]) == {LONGEST_DELAY_S}
     assert source.limit_s > sum(waits_s)  # whoever watches the source lets it try to the end
+
+
+def test_a_stream_that_is_closed_ends_without_a_complaint(
+    camera: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = stream(camera, reconnects=0)
+    for frame in source:
+        if frame.sequence == 2:
+            source.close()
+    assert frame.sequence == 2
+    assert caplog.records == []
+
+
+def test_a_stream_that_is_closed_during_the_last_attempt_ends_without_an_error(
+    camera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = open_address(camera.address)
+    source = StreamSource(video, reconnects=1, first_delay_s=0.01)
+    monkeypatch.setattr(video, "reopen", source.close)
+    assert [frame.sequence for frame in source] == list(range(PICTURES))
 
 
 def test_streams_do_not_collect_file_descriptors(camera: Any) -> None:

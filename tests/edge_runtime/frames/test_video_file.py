@@ -123,6 +123,17 @@ def test_close_ends_the_iteration_from_another_thread(video: Path) -> None:
     source.close()
 
 
+def test_a_film_that_is_closed_halfway_is_not_called_damaged(
+    video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = film(video, every_frame=True)
+    for frame in source:
+        if frame.sequence == 2:
+            source.close()
+    assert frame.sequence == 2
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
