@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")
+HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})")  # 253 characters are the most DNS has names of
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ def parse_address(text: str, default_port: int | None = None) -> Address:
     Raises:
         ValueError: It is no address; the message says what it must be.
     """
-    found = re.fullmatch(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?", text)
-    port = int(found["port"]) if found and found["port"] else default_port
-    host = found and (found["six"] or found["host"])
+    # Only an IPv6 number has colons of its own, so that it stands in brackets.
+    parts = re.fullmatch(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?", text)
+    port = int(parts["port"]) if parts and parts["port"] else default_port
+    host = parts and (parts["six"] or parts["host"])
     if not host or port is None or not 1 <= port <= 65535 or not _is_host(host):
         wanted = "HOST:PORT" if default_port is None else "HOST or HOST:PORT"
         raise ValueError(f"must be {wanted} with a port from 1 to 65535 (IPv6 as [::1]:8080)")

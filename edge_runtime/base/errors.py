@@ -44,7 +44,7 @@ class RemoteError(PiInferError):
 
 
 class TargetUnmetError(PiInferError):
-    """The asked speed-up, budget or drop is out of reach; the best found was written beside it."""
+    """The asked speed-up, budget or drop is out of reach; what comes nearest was written beside it."""
 
     exit_code = 6
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_runtime.base.errors import InputError
 
-LARGEST_TEXT_BYTES = 1 << 20
+LARGEST_TEXT_BYTES = 1 << 20  # cards and settings have some thousands: what is larger is another file
 
 
 def require_no_pipe(path: Path) -> None:
@@ -67,7 +67,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = _temporary_beside(target)
     try:
         yield temporary
-        temporary.replace(target)
+        temporary.replace(target)  # within one folder, and so one file system: all at once or not at all
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
@@ -100,9 +100,12 @@ def _temporary_beside(target: Path) -> Path:
             raise InputError(f"cannot write {target}: it is a folder; give a file name")
         if target.exists() and not target.is_file():
             raise InputError(f"cannot write {target}: it is a device or a pipe, which a file would replace")
+        # The leading dot keeps it out of listings, and of folders that are searched for pictures and models.
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror}; choose another output path") from error
+    # mkstemp lets only the owner read; a result shall have the rights of any other new file. The umask can
+    # be read only by setting it.
     umask = os.umask(0)
     os.umask(umask)
     os.fchmod(handle, 0o666 & ~umask)

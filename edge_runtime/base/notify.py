@@ -4,16 +4,29 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from edge_runtime.base.pace import Pace
 
 
 class Notifier:
     """Sends states to the service manager; without one (no NOTIFY_SOCKET) it does nothing."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] = os.environ, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        """Read what systemd says to its services.
+
+        Args:
+            environment: Holds NOTIFY_SOCKET and, where systemd watches the service, WATCHDOG_USEC.
+            clock: The time in nanoseconds, from any moment on; never steps back.
+        """
+        # An abstract socket, whose name begins with a NUL, is written with "@" in its place.
         self._address = environment.get("NOTIFY_SOCKET", "").replace("@", "\0", 1)
-        self._interval_ns = _watchdog_ns(environment) // 4
-        self._alive_ns = 0
+        self._clock = clock
+        watchdog_ns = _watchdog_ns(environment)
+        # systemd advises a ping every half of the time; a quarter leaves room for one frame that takes long.
+        self._pings = Pace(watchdog_ns // 4) if watchdog_ns else None
 
     def ready(self, status: str) -> None:
         """The service works."""
@@ -24,10 +37,8 @@ class Notifier:
         self._send(f"STATUS={text}")
 
     def alive(self) -> None:
-        """Keep the watchdog quiet; sends at most every quarter of its time."""
-        now_ns = time.monotonic_ns()
-        if self._interval_ns and now_ns - self._alive_ns >= self._interval_ns:
-            self._alive_ns = now_ns
+        """Keep the watchdog quiet: sends at the first call, then at most every quarter of its time."""
+        if self._pings is not None and self._pings.due(self._clock()):
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
@@ -38,7 +49,7 @@ class Notifier:
         if not self._address:
             return
         with (
-            contextlib.suppress(OSError),  # it may be starting anew itself: no reason for us to end
+            contextlib.suppress(OSError),  # systemd may be starting anew itself: no reason for us to end
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager,
         ):
             manager.sendto(state.encode(), self._address)
@@ -46,6 +57,7 @@ class Notifier:
 
 def _watchdog_ns(environment: Mapping[str, str]) -> int:
     """How long systemd waits for a sign of life; 0 if it does not watch this process."""
+    # The variables are inherited: what systemd said to whoever started us may not be meant for us.
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0
     microseconds = environment.get("WATCHDOG_USEC", "")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from edge_runtime.base.errors import InputError, PiInferError, one_line
 from edge_runtime.base.streams import discard_stdout, survive_any_terminal
 
+# As a shell reports a program that was ended by SIGINT or SIGPIPE: 128 and the signal's number.
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -31,7 +32,7 @@ def run_program(
         parser: Its namespaces have ``handler`` (a ``Handler``) and ``debug`` (whether to let errors out as
             tracebacks).
         argv: The arguments; those of the process if None.
-        extras: Of modules that may be missing, the extra that installs each.
+        extras: The extra that installs each module that may be missing, by the module's name.
         relief: What to do where there is not enough memory.
         before: Called with the arguments before the handler: refuses what makes no sense.
 
@@ -46,7 +47,7 @@ def run_program(
     try:
         before(arguments)
         code = handler(arguments)
-        sys.stdout.flush()
+        sys.stdout.flush()  # here, where a full disk or a reader that went away still becomes an exit code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -56,6 +57,7 @@ def run_program(
         if arguments.debug:
             raise
         told = for_users(error, program, extras, relief)
+        # Libraries write several lines; whoever reads ours, or a program, shall find one.
         print_to_stderr(f"{program}: error: {one_line(' '.join(str(told).split()))}")
         return told.exit_code
     return code
@@ -67,7 +69,7 @@ def for_users(error: Exception, program: str, extras: Mapping[str, str], relief:
     Args:
         error: Whatever was raised.
         program: Whose error it is.
-        extras: Of modules that may be missing, the extra that installs each.
+        extras: The extra that installs each module that may be missing, by the module's name.
         relief: What to do where there is not enough memory.
     """
     if isinstance(error, PiInferError):

@@ -10,6 +10,7 @@ from edge_runtime.base.errors import one_line
 def survive_any_terminal(program: str) -> None:
     """Escape what the terminal's encoding lacks instead of dying of it, and show warnings as plain lines."""
     _replace_closed_streams()
+    # A label with an umlaut, on a terminal or in a log that is set to ASCII.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -19,7 +20,8 @@ def survive_any_terminal(program: str) -> None:
 
 
 def discard_stdout() -> None:
-    """Keep the interpreter from flushing into the broken pipe once more when it ends."""
+    """Have standard output lead nowhere, once nobody reads it or it cannot be written to."""
+    # When it ends, the interpreter flushes once more: into a broken pipe, that would be a traceback.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -9,9 +9,9 @@ from types import FrameType
 
 @contextmanager
 def signals_raise(exception: type[BaseException], *numbers: signal.Signals) -> Iterator[None]:
-    """Raise ``exception`` in the main thread when one of these signals comes.
+    """Raise ``exception`` in the main thread when one of these signals comes, while this context is entered.
 
-    Those that whoever started us had ignored, as ``nohup`` does, stay ignored. In any other thread, where
+    Signals that whoever started us had ignored, as ``nohup`` does, stay ignored. In any other thread, where
     Python handles no signals, this does nothing.
     """
 
@@ -28,6 +28,7 @@ def signals_raise(exception: type[BaseException], *numbers: signal.Signals) -> I
     try:
         yield
     finally:
+        # Given back, for we may run within a program that handles them in its own way.
         for number in heeded:
             signal.signal(number, before[number])
 

@@ -4,29 +4,29 @@ Run as ``python -m edge_runtime.bench.frames`` with a ``FramesJob`` as JSON on s
 process of its own: what decoding costs in memory must not stay in the benchmark's parent on a small Pi.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.base.errors import InputError, PiInferError
-from edge_runtime.bench.statistics import FramesJob
+from edge_runtime.base.errors import InputError
+from edge_runtime.bench.messages import FramesJob, reply
 from edge_runtime.frames.select import open_source
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.engines.onnxruntime import open_network
 from edge_runtime.model.image import Image
 from edge_runtime.settings.config import SourceConfig
 
+# Enough that no single picture decides; each process of a benchmark holds them all, also on a Pi of 512 MiB.
 MOST_FRAMES = 64
 MOST_BYTES = 64 << 20
 
 
 def collect(location: str, spec: InputSpec) -> list[Image]:
-    """The first frames of a source: at most 64, and at most 64 MiB of them, but at least one.
+    """Decode the first frames of a source: at most 64, and at most 64 MiB of them, but at least one.
 
     Args:
-        location: As ``--source`` takes it.
+        location: Where frames come from, as ``--source`` takes it.
         spec: The network's input, for sources that can deliver any size.
 
     Raises:
@@ -40,7 +40,7 @@ def collect(location: str, spec: InputSpec) -> list[Image]:
             held += frame.image.nbytes
             if images and held > MOST_BYTES:
                 break
-            images.append(frame.image.copy())
+            images.append(frame.image.copy())  # a source may write the next frame into the same memory
             if len(images) == MOST_FRAMES:
                 break
     finally:
@@ -50,19 +50,21 @@ def collect(location: str, spec: InputSpec) -> list[Image]:
     return images
 
 
-def main(job: str) -> int:
-    """Decode and write the frames of a job, given as JSON; print an error like ``benchmark_worker``."""
-    wanted = FramesJob(**json.loads(job))
-    override = None if wanted.card is None else Path(wanted.card)
-    try:
-        spec = open_network(Path(wanted.model), threads=1).card(override).input
-        np.savez(wanted.target, *collect(wanted.source, spec))
-    except PiInferError as error:
-        json.dump({"error": str(error)}, sys.stdout)
-        return error.exit_code
-    json.dump({}, sys.stdout)
-    return 0
+def decode(job: FramesJob) -> dict[str, object]:
+    """Decode the frames of a job and write them to its target.
+
+    Returns:
+        The fields of the answer: none, for what matters is in the file.
+
+    Raises:
+        InputError: The network, its card or the source cannot be read.
+        ModelRefusedError: The network cannot run.
+    """
+    override = None if job.card is None else Path(job.card)
+    spec = open_network(Path(job.model), threads=1).card(override).input
+    np.savez(job.target, *collect(job.source, spec))
+    return {}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.stdin.read()))
+    sys.exit(reply(lambda: decode(FramesJob.from_json(sys.stdin.read()))))

@@ -40,10 +40,10 @@ class ModelResult:
 
     Attributes:
         name: File name.
-        path: As given.
-        sha256: Of the file.
+        path: Path of the file, as it was given.
+        sha256: SHA-256 of the file.
         fps: Frames per second over N - 1 intervals.
-        latency_ms: Over the frames of all rounds.
+        latency_ms: Latency over the frames of all rounds.
         load_ms: Reading the file and preparing the session; median over the rounds.
         peak_rss_mib: VmHWM of the process; median over the rounds.
         model_rss_mib: The part of it above the same process before it loaded the network.
@@ -65,23 +65,23 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where it was measured; None where the machine does not say.
+    """The machine that was measured on; None where it does not say.
 
     Attributes:
         model: The board.
         cpu: The processor.
         cores: Processors online.
-        arch: As ``uname -m`` says.
+        arch: The architecture, as ``uname -m`` says.
         os: The operating system.
         kernel: Release of the kernel.
         memory_mib: Memory the kernel manages.
-        versions: Of python, onnxruntime, numpy and opencv.
+        versions: Versions of python, onnxruntime, numpy and opencv.
         threads: Threads within one inference.
         governor: Frequency governor.
         temperature_before_c: Before the first round.
-        temperature_after_c: After the last.
+        temperature_after_c: After the last round.
         throttled_before: What the firmware reported before the first round; None where there is no vcgencmd.
-        throttled_after: What it reported after the last.
+        throttled_after: What the firmware reported after the last round.
     """
 
     model: str
@@ -102,13 +102,13 @@ class Machine:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All a benchmark says. Its fields are the keys of the JSON.
+    """The report of a benchmark, whose fields are the keys of its JSON.
 
     Attributes:
         models: The baseline first, if there is one.
         speedup: Median latency of the baseline over that of the network; None without a baseline.
         speedup_min: The least of the rounds' ratios.
-        speedup_max: The greatest.
+        speedup_max: The greatest of the rounds' ratios.
         rss_ratio: Peak memory over that of the baseline.
         valid: False if the run was disturbed; the figures are given all the same.
         reasons: Why it is not valid.
@@ -116,8 +116,8 @@ class BenchReport:
         source: Where the frames came from; None for one fixed frame.
         seconds: Measured for each network in each round.
         rounds: Processes started for each network.
-        machine: Where it was measured.
-        version: Of this program.
+        machine: The machine that was measured on.
+        version: Version of this program.
     """
 
     models: tuple[ModelResult, ...]
@@ -154,6 +154,7 @@ def from_json(text: str) -> BenchReport:
             **{**_tuples(document, "reasons"), "models": models, "machine": Machine(**machine)}
         )
         table(report)  # fields of the wrong type show themselves when used
+    # Whatever another machine sent: a report is right if it can be read and shown.
     except (TypeError, LookupError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"not a benchmark report: {type(error).__name__} {error}") from error
     return report
@@ -174,6 +175,7 @@ def table(report: BenchReport) -> str:
 def markdown(report: BenchReport) -> str:
     """The report as a Markdown table with the comparison and the circumstances below."""
     header, *rows = _rows(report)
+    # Names to the left, figures to the right, so that their points stand beneath each other.
     lines = [_markdown_row(header), "|:---" + "|---:" * (len(header) - 1) + "|", *map(_markdown_row, rows)]
     if (sentence := comparison(report)) is not None:
         lines += ["", f"**{sentence}**"]
@@ -189,7 +191,7 @@ def comparison(report: BenchReport) -> str | None:
         return None
     baseline, model = display_names([each.path for each in report.models])
     words = "faster"
-    if ratio < 1:
+    if ratio < 1:  # the greatest of the ratios is the least of their inverses
         ratio, low, high, words = 1 / ratio, 1 / high, 1 / low, "slower"
     return (
         f"{model} is {ratio:.2f}x ({low:.2f} to {high:.2f}) {words} than {baseline}, "
@@ -258,11 +260,13 @@ def _markdown_row(row: Sequence[str]) -> str:
 
 
 def _model(fields: Mapping[str, Any]) -> ModelResult:
+    # JSON has no tuples: its lists become what the dataclasses promise.
     known = _tuples(_known(ModelResult, fields), "round_p50_ms")
     return ModelResult(**{**known, "latency_ms": Latency(**_known(Latency, known["latency_ms"]))})
 
 
 def _known(kind: type, fields: Mapping[str, Any]) -> dict[str, Any]:
+    # A newer release there may send more: keys are added, never changed.
     return {key: value for key, value in fields.items() if key in kind.__dataclass_fields__}  # type: ignore[attr-defined]
 
 

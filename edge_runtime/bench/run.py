@@ -5,31 +5,22 @@ caches, and never in one block each, where a machine that gets hot or busy would
 """
 
 import dataclasses
-import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from edge_runtime import __version__
-from edge_runtime.base.errors import CameraError, InputError, ModelRefusedError, PiInferError, RemoteError
+from edge_runtime.base.errors import RemoteError
 from edge_runtime.base.termination import ended_like_interrupted
+from edge_runtime.bench.children import ask
+from edge_runtime.bench.messages import FramesJob, Job, Round
 from edge_runtime.bench.report import BenchReport, Machine, display_names, from_json
-from edge_runtime.bench.statistics import (
-    FramesJob,
-    Job,
-    Round,
-    compare,
-    disturbances,
-    heat_and_power,
-    summarise,
-)
+from edge_runtime.bench.settings import BenchSettings
+from edge_runtime.bench.statistics import compare, disturbances, heat_and_power, summarise
 from edge_runtime.machine.board import Condition, read_board, read_condition, throttling
 from edge_runtime.remote.host import RemoteHost, file_sha256
+
+__all__ = ["BenchSettings", "bench", "bench_on"]
 
 BARE_RUN = "session.run alone"
 FRAME_PATH = "preprocess, session.run and postprocess"
@@ -37,53 +28,32 @@ FRAME_PATH = "preprocess, session.run and postprocess"
 Progress = Callable[[str], None]
 
 
-@dataclasses.dataclass(frozen=True)
-class BenchSettings:
-    """What to compare and how.
+def bench(settings: BenchSettings, progress: Progress = lambda _line: None) -> BenchReport:
+    """Time a network, or compare it with its baseline, on this machine.
 
-    Attributes:
-        model: The network.
-        baseline: What to compare it with.
-        source: Frames to run through the whole frame path; None times ``session.run`` on one fixed frame.
-        card: A model card to use instead of the networks' own.
-        seconds: Measured for each network in each round, after the warm-up.
-        rounds: Processes started for each network.
-        threads: Threads within one inference; None for all processors.
-    """
+    ::
 
-    model: Path
-    baseline: Path | None = None
-    source: str | None = None
-    card: Path | None = None
-    seconds: float = 2.0
-    rounds: int = 5
-    threads: int | None = None
+        report = bench(BenchSettings(Path("reduced.onnx"), baseline=Path("base.onnx")))
+        print(report.speedup, report.valid, report.reasons)
 
-    @property
-    def networks(self) -> tuple[Path, ...]:
-        """The baseline, if there is one, and the network."""
-        return (self.model,) if self.baseline is None else (self.baseline, self.model)
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What one of our child processes found: the fields of its JSON, and the lines of its standard error."""
-
-    fields: dict[str, Any]
-    said: tuple[str, ...]
-
-
-def bench(settings: BenchSettings, progress: Progress) -> BenchReport:
-    """Measure here.
+    Takes as long as the settings say: each network is measured ``seconds`` in each of ``rounds`` processes,
+    preceded by a warm-up of a quarter of that. The processes end with this one; while it waits in the main
+    thread, SIGTERM and SIGHUP interrupt it as Ctrl-C does.
 
     Args:
         settings: What to compare and how.
         progress: Told what is being done, one line at a time.
 
+    Returns:
+        The figures, and whether something disturbed them; ``report.table`` and ``report.to_json`` write it.
+
     Raises:
         InputError: A network, card or source cannot be read.
         ModelRefusedError: A network cannot run.
+        CameraError: The source is a camera or a stream that does not deliver.
+        PiInferError: A process died, as for want of memory.
     """
+    # First of all: a file that is missing is told at once, not after the rounds of the other one.
     digests = [file_sha256(path) for path in settings.networks]
     with ended_like_interrupted(), tempfile.TemporaryDirectory(prefix="pi-infer-bench-") as folder:
         frames = _decode_frames(settings, Path(folder), progress)
@@ -99,7 +69,7 @@ def bench(settings: BenchSettings, progress: Progress) -> BenchReport:
 
 
 def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
-    """Measure on another machine.
+    """Time a network, or compare it with its baseline, on another machine.
 
     Args:
         remote: Not yet connected; closed at the end.
@@ -117,8 +87,9 @@ def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
         raise RemoteError(f"{remote.host}: its answer is {error}; is pi-infer as new there?") from error
     if len(report.models) != len(settings.networks):
         raise RemoteError(f"{remote.host}: it measured {len(report.models)} networks, not those asked for")
+    # There they bear the names under which they were pushed.
     local = zip(report.models, settings.networks, strict=True)
-    models = tuple(dataclasses.replace(found, name=path.name, path=str(path)) for found, path in local)
+    models = tuple(dataclasses.replace(model, name=path.name, path=str(path)) for model, path in local)
     return dataclasses.replace(report, models=models)
 
 
@@ -129,6 +100,7 @@ def order(networks: int, number: int) -> Sequence[int]:
 
 def _arguments(remote: RemoteHost, settings: BenchSettings) -> list[str]:
     """Push what is to be measured, and say it in the command line of the other machine."""
+    # The network first, though it is measured second: it is the argument there, and the baseline an option.
     model, *baseline = [_push_network(remote, path) for path in reversed(settings.networks)]
     options = {
         "--baseline": baseline[0] if baseline else None,
@@ -155,7 +127,7 @@ def _decode_frames(settings: BenchSettings, folder: Path, progress: Progress) ->
     job = FramesJob(
         source=settings.source, model=str(settings.networks[0]), card=_text(settings.card), target=str(target)
     )
-    for line in _child("edge_runtime.bench.frames", job, settings.source).said:
+    for line in ask("edge_runtime.bench.frames", job, settings.source).said:
         progress(line)
     return target
 
@@ -168,52 +140,11 @@ def _run_round(settings: BenchSettings, model: Path, frames: Path | None) -> Rou
         threads=settings.threads,
         seconds=settings.seconds,
     )
-    fields = _child("edge_runtime.bench.worker", job, str(model)).fields
-    return Round(**{**fields, "latency_ms": tuple(fields["latency_ms"])})
+    return Round.from_fields(ask("edge_runtime.bench.worker", job, str(model)).fields)
 
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _child(module: str, job: Job | FramesJob, subject: str) -> Answer:
-    """Run one of our modules in a process of its own and return its answer, or raise its error.
-
-    The job goes through standard input: should we be interrupted before it is sent, the child ends by itself.
-    """
-    package_root = str(Path(__file__).parents[1])
-    search = os.pathsep.join([package_root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": search},
-    )
-    try:
-        output, complaints = process.communicate(json.dumps(dataclasses.asdict(job)))
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    said = tuple(complaints.strip().splitlines())
-    try:
-        fields = json.loads(output)
-    except ValueError:
-        raise PiInferError(f"{subject}: {_end(process.returncode, said)}") from None
-    if "error" in fields:
-        kinds = {kind.exit_code: kind for kind in (InputError, ModelRefusedError, CameraError)}
-        raise kinds.get(process.returncode, PiInferError)(fields["error"])
-    return Answer(fields, said)
-
-
-def _end(code: int, said: Sequence[str]) -> str:
-    """How a process that gave no answer ended."""
-    if code < 0:
-        hint = " (is there enough memory?)" if -code == signal.SIGKILL else ""
-        return f"its process was killed by {signal.Signals(-code).name}{hint}"
-    return f"its process failed: {said[-1] if said else f'code {code}'}"
 
 
 def _report(
@@ -247,7 +178,7 @@ def _report(
 def _machine(sample: Round, conditions: Sequence[Condition]) -> Machine:
     board, before, after = read_board(), conditions[0], conditions[-1]
     shared = dataclasses.asdict(board)
-    shared.pop("cgroup_controllers")
+    shared.pop("cgroup_controllers")  # of no influence on a measurement
     return Machine(
         **shared,
         versions=sample.versions,

@@ -12,87 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.bench.messages import Round
 from edge_runtime.bench.report import Latency, ModelResult
 from edge_runtime.machine.board import Condition, throttling
 
+# Beyond these, a figure says more about the machine's day than about the network. Rounds that differ by more
+# than a tenth hide every gain of a tenth; a tenth of a processor is more than an idle system's own programs
+# take; and whoever loses the processor once in 10 ms loses it in almost every frame.
 SPREAD_LIMIT = 0.10
 OTHERS_LIMIT = 0.10
 STEAL_LIMIT = 0.02
 SWITCHES_PER_SECOND_LIMIT = 100.0
-TEMPERATURE_LIMIT_C = 80.0
-FEWEST_FRAMES = 20
-SHORTEST_SECONDS = 0.1
-NOW_MASK = 0xFFFF
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one process shall measure.
-
-    Attributes:
-        model: The ONNX file.
-        card: A model card to use instead of the network's.
-        frames: A .npz file of frames for the whole frame path; None times ``session.run`` on one fixed frame.
-        threads: Threads within one inference; None for all processors.
-        seconds: How long to measure, after the warm-up.
-    """
-
-    model: str
-    card: str | None
-    frames: str | None
-    threads: int | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class FramesJob:
-    """Which frames to decode, and where to put them.
-
-    Attributes:
-        source: As ``--source`` takes it.
-        model: The ONNX file whose input size a source of any size is asked for.
-        card: A model card to use instead of the network's.
-        target: The .npz file to write.
-    """
-
-    source: str
-    model: str
-    card: str | None
-    target: str
-
-
-@dataclass(frozen=True)
-class Round:
-    """What one process measured on one network.
-
-    Attributes:
-        latency_ms: Of each frame after the warm-up.
-        seconds: From the end of the first of these frames to the end of the last: N - 1 intervals.
-        load_ms: Reading the file and preparing the session.
-        peak_rss_mib: VmHWM at the end.
-        runtime_rss_mib: VmHWM with everything imported and every frame read, before the network was loaded.
-        others_processors: Processors kept busy by other programs meanwhile; None where the machine hides it.
-        steal_processors: Processors taken by the hypervisor meanwhile; None likewise.
-        involuntary_switches: How often a thread of ours lost its processor.
-        threads: Threads within one inference.
-        versions: Of the libraries used.
-    """
-
-    latency_ms: tuple[float, ...]
-    seconds: float
-    load_ms: float
-    peak_rss_mib: float
-    runtime_rss_mib: float
-    others_processors: float | None
-    steal_processors: float | None
-    involuntary_switches: int
-    threads: int
-    versions: dict[str, str]
-
-    @property
-    def p50_ms(self) -> float:
-        """Median latency."""
-        return float(np.median(self.latency_ms))
+TEMPERATURE_LIMIT_C = 80.0  # where the firmware of a Raspberry Pi begins to slow the processor
+FEWEST_FRAMES = 20  # two of them lie above the p90; of fewer it is an accident
+SHORTEST_SECONDS = 0.1  # a rate over less time is one interruption more or less
+NOW_MASK = 0xFFFF  # the bits of vcgencmd for what holds now; those above are for "since boot"
 
 
 @dataclass(frozen=True)
@@ -102,7 +36,7 @@ class Comparison:
     Attributes:
         speedup: Median latency of the baseline over that of the network, all rounds together.
         speedup_min: The least such ratio within one round.
-        speedup_max: The greatest.
+        speedup_max: The greatest such ratio within one round.
         rss_ratio: Peak memory of the network's process over that of the baseline's.
     """
 
@@ -136,7 +70,7 @@ def frames_per_second(rounds: Sequence[Round]) -> float:
 
 def summarise(path: Path, sha256: str, rounds: Sequence[Round]) -> ModelResult:
     """One network over all its rounds, at least one."""
-    samples = _samples(rounds)
+    samples = _samples_ms(rounds)
     return ModelResult(
         name=path.name,
         path=str(path),
@@ -147,18 +81,19 @@ def summarise(path: Path, sha256: str, rounds: Sequence[Round]) -> ModelResult:
         peak_rss_mib=_median([one.peak_rss_mib for one in rounds]),
         model_rss_mib=_median([one.peak_rss_mib - one.runtime_rss_mib for one in rounds]),
         frames=len(samples),
-        round_p50_ms=tuple(one.p50_ms for one in rounds),
+        round_p50_ms=tuple(_p50s_ms(rounds)),
     )
 
 
 def compare(model: Sequence[Round], baseline: Sequence[Round]) -> Comparison:
-    """Compare two networks measured in the same number of rounds."""
-    ratios = [base.p50_ms / own.p50_ms for own, base in zip(model, baseline, strict=True)]
-    all_model, all_baseline = (
-        [ms for one in rounds for ms in one.latency_ms] for rounds in (model, baseline)
-    )
+    """Compare two networks measured in the same number of rounds.
+
+    The speed-up is that of all rounds together; its range is that of the rounds, each of which saw both
+    networks shortly after one another, so that a machine that slows down for minutes hardly moves it.
+    """
+    ratios = [base / own for own, base in zip(_p50s_ms(model), _p50s_ms(baseline), strict=True)]
     return Comparison(
-        speedup=_median(all_baseline) / _median(all_model),
+        speedup=_median(_samples_ms(baseline)) / _median(_samples_ms(model)),
         speedup_min=min(ratios),
         speedup_max=max(ratios),
         rss_ratio=_median([one.peak_rss_mib for one in model])
@@ -167,8 +102,8 @@ def compare(model: Sequence[Round], baseline: Sequence[Round]) -> Comparison:
 
 
 def spread(rounds: Sequence[Round]) -> float:
-    """How far apart the rounds' medians lie, relative to the middle one."""
-    medians = [one.p50_ms for one in rounds]
+    """How far apart the medians of the rounds lie: the greatest less the least, over the middle one."""
+    medians = _p50s_ms(rounds)
     return (max(medians) - min(medians)) / _median(medians)
 
 
@@ -179,7 +114,7 @@ def disturbances(name: str, rounds: Sequence[Round]) -> list[str]:
     steal = _mean_known([one.steal_processors for one in rounds])
     frames = sum(len(one.latency_ms) for one in rounds)
     switches = sum(one.involuntary_switches for one in rounds) / max(seconds, 1e-9)
-    found = {
+    suspicions = {
         f"only {frames} frames, fewer than {FEWEST_FRAMES}: raise --seconds": frames < FEWEST_FRAMES,
         f"medians of the rounds differ by {spread(rounds):.0%}, more than {SPREAD_LIMIT:.0%}": (
             spread(rounds) > SPREAD_LIMIT
@@ -190,7 +125,7 @@ def disturbances(name: str, rounds: Sequence[Round]) -> list[str]:
             seconds >= SHORTEST_SECONDS and switches > SWITCHES_PER_SECOND_LIMIT
         ),
     }
-    return [f"{name}: {reason}" for reason, holds in found.items() if holds]
+    return [f"{name}: {reason}" for reason, holds in suspicions.items() if holds]
 
 
 def heat_and_power(conditions: Sequence[Condition]) -> list[str]:
@@ -202,14 +137,19 @@ def heat_and_power(conditions: Sequence[Condition]) -> list[str]:
     readings = [one.throttled_bits for one in conditions if one.throttled_bits is not None]
     if not readings:
         return reasons
+    # What holds now may begin and end between two readings, so that each counts.
     at_any_time = functools.reduce(operator.or_, (bits & NOW_MASK for bits in readings))
     # What is set "since boot" counts only if it was not set when we began.
     appeared = (readings[-1] & ~readings[0]) >> 16
     return reasons + [f"the board reports: {words}" for words in throttling(at_any_time | appeared)]
 
 
-def _samples(rounds: Sequence[Round]) -> list[float]:
+def _samples_ms(rounds: Sequence[Round]) -> list[float]:
     return [sample for one in rounds for sample in one.latency_ms]
+
+
+def _p50s_ms(rounds: Sequence[Round]) -> list[float]:
+    return [_median(one.latency_ms) for one in rounds]
 
 
 def _median(values: Sequence[float]) -> float:

@@ -1,10 +1,8 @@
-"""One round of a benchmark: a fresh process that loads one network, times it, and prints what it found.
+"""One round of a benchmark: a fresh process that loads one network, times it, and answers with a ``Round``.
 
-Run as ``python -m edge_runtime.bench.worker`` with a ``Job`` as JSON on standard input. It prints a
-``Round`` as JSON, or ``{"error": MESSAGE}`` and then ends with the error's exit code.
+Run as ``python -m edge_runtime.bench.worker`` with a ``Job`` as JSON on standard input.
 """
 
-import json
 import platform
 import resource
 import sys
@@ -19,8 +17,8 @@ import cv2
 import numpy as np
 import numpy.random  # loaded on first use otherwise, and its memory would count as the network's
 
-from edge_runtime.base.errors import ModelRefusedError, PiInferError
-from edge_runtime.bench.statistics import Job, Round
+from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.bench.messages import Job, Round, reply
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.inference import Model
 from edge_runtime.machine.board import read_processor_times
@@ -32,9 +30,10 @@ from edge_runtime.pipeline import Pipeline
 from edge_runtime.results.metrics import peak_rss_mib
 
 SEED = 0
+# The first inferences allocate memory and fill caches, and a processor takes a moment to reach its frequency.
 WARM_UP_FRAMES = 3
 WARM_UP_SHARE = 0.25
-FEWEST_FRAMES = 5
+FEWEST_FRAMES = 5  # also of a network that takes longer for them than was asked for
 
 Step = Callable[[], object]
 
@@ -58,7 +57,7 @@ class EndlessSource:
 
 
 class Usage:
-    """Processor time and interruptions from its creation on."""
+    """Whether we had the machine to ourselves: what others took of its processors, from our creation on."""
 
     def __init__(self) -> None:
         self._time = time.perf_counter()
@@ -76,6 +75,7 @@ class Usage:
             return None, None
         seconds = time.perf_counter() - self._time
         own_s = own.ru_utime + own.ru_stime - self._own.ru_utime - self._own.ru_stime
+        # /proc/stat counts in hundredths of a second and we in microseconds: the difference may be below 0.
         others_s = now.busy_s - self._all.busy_s - own_s
         return max(0.0, others_s / seconds), (now.steal_s - self._all.steal_s) / seconds
 
@@ -87,6 +87,7 @@ def measure(job: Job) -> Round:
         InputError: The file or its card cannot be read.
         ModelRefusedError: The network cannot run.
     """
+    # All that is not the network's, libraries and frames, comes before the first look at the memory.
     frames = _read_frames(job.frames)
     threads = job.threads or default_threads()
     runtime_rss_mib = peak_rss_mib()
@@ -113,7 +114,7 @@ def measure(job: Job) -> Round:
 
 
 def time_frames(step: Step, seconds: float, fewest: int) -> tuple[list[int], list[int]]:
-    """Run ``step`` over and over.
+    """Run ``step`` over and over, and note the times.
 
     Returns:
         When each run began and ended, in nanoseconds: for ``seconds``, and at least ``fewest`` runs.
@@ -130,13 +131,14 @@ def time_frames(step: Step, seconds: float, fewest: int) -> tuple[list[int], lis
 
 
 def _step(network: Network, override: Path | None, frames: Sequence[Image]) -> Step:
-    """What is timed: the next frame's way through the pipeline, or ``session.run`` if there are none."""
+    """What is timed: the next frame's way through the pipeline; without frames, ``session.run`` alone."""
     card = _card(network, override, needed=bool(frames))
     if card is None:
         return partial(network.run, _random_tensor(network))
     model = Model(network, card)
     if frames:
         return partial(next, iter(Pipeline(EndlessSource(frames), model)))
+    # The golden frame: a picture, for some kernels are faster on zeros, and denormals are slow.
     return partial(network.run, model.preprocess(golden_frame(SEED, card.input.size)))
 
 
@@ -174,16 +176,5 @@ def _versions() -> dict[str, str]:
     }
 
 
-def main(job: str) -> int:
-    """Do the job, given as JSON, and write the answer to standard output."""
-    code = 0
-    try:
-        answer = asdict(measure(Job(**json.loads(job))))
-    except PiInferError as error:
-        answer, code = {"error": str(error)}, error.exit_code
-    json.dump(answer, sys.stdout)
-    return code
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.stdin.read()))
+    sys.exit(reply(lambda: asdict(measure(Job.from_json(sys.stdin.read())))))

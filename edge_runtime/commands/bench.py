@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable, write_text
 from edge_runtime.base.program import print_to_stderr, print_to_stdout
-from edge_runtime.settings.command_line import positive, positive_seconds, threads
+from edge_runtime.bench.settings import BenchSettings
+from edge_runtime.settings.arguments import positive, positive_seconds
+from edge_runtime.settings.flags import borrow_flag
 
 if TYPE_CHECKING:
     from edge_runtime.bench.report import BenchReport
@@ -24,27 +26,24 @@ def add(subparsers: "Subparsers") -> None:
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="the ONNX network")
     parser.add_argument("--baseline", type=Path, metavar="BASE", help="the network to compare it with")
-    parser.add_argument(
-        "--source",
-        metavar="FILE|DIR|URL|demo",
-        help="time the whole path of these frames, decoded beforehand (default: session.run on one frame)",
-    )
-    parser.add_argument(
-        "--input", type=Path, metavar="CARD.json", help="a model card to use instead of the networks' own"
-    )
+    words = "time the whole path of these frames, decoded beforehand (default: session.run on one frame)"
+    borrow_flag(parser, "source", "location", words)
+    borrow_flag(parser, "model", "input", "a model card to use instead of the networks' own")
     parser.add_argument(
         "--seconds",
         type=positive_seconds,
-        default=2.0,
+        default=BenchSettings.seconds,
         metavar="S",
-        help="seconds for each network in each round, after the warm-up (default: 2)",
+        help="seconds for each network in each round, after the warm-up (default: %(default)g)",
     )
     parser.add_argument(
-        "--rounds", type=positive, default=5, metavar="R", help="processes for each network (default: 5)"
+        "--rounds",
+        type=positive,
+        default=BenchSettings.rounds,
+        metavar="R",
+        help="processes for each network (default: %(default)d)",
     )
-    parser.add_argument(
-        "--threads", type=threads, metavar="N", help="threads of one inference (default: all)"
-    )
+    borrow_flag(parser, "model", "threads")
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON ('-' is standard output)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report as Markdown")
     remote = parser.add_argument_group("on another machine")
@@ -60,12 +59,12 @@ def _run(arguments: argparse.Namespace) -> int:
     json_file = None if arguments.json in (None, "-") else Path(arguments.json)
     for file in filter(None, (json_file, arguments.markdown)):
         require_writable(file)
-    found = _measure(arguments)
+    measured = _measure(arguments)
     if json_file is not None:
-        write_text(json_file, report.to_json(found))
+        write_text(json_file, report.to_json(measured))
     if arguments.markdown is not None:
-        write_text(arguments.markdown, report.markdown(found))
-    text = report.to_json(found) if arguments.json == "-" else report.table(found)
+        write_text(arguments.markdown, report.markdown(measured))
+    text = report.to_json(measured) if arguments.json == "-" else report.table(measured)
     print_to_stdout(text.rstrip("\n"))
     return 0
 
@@ -74,7 +73,7 @@ def _measure(arguments: argparse.Namespace) -> "BenchReport":
     from edge_runtime.bench import run as benchmark  # noqa: PLC0415  numpy loads here
     from edge_runtime.remote.host import RemoteHost  # noqa: PLC0415
 
-    settings = benchmark.BenchSettings(
+    settings = BenchSettings(
         model=arguments.model,
         baseline=arguments.baseline,
         source=arguments.source,

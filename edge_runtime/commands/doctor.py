@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.base.files import require_writable, write_text
 from edge_runtime.base.program import print_to_stdout
+from edge_runtime.settings.flags import borrow_flag
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -20,7 +21,7 @@ def add(subparsers: "Subparsers") -> None:
         description="Look for every known trouble of this machine, each with its remedy. "
         "Ends with 1 if there is a problem; warnings do not count.",
     )
-    parser.add_argument("--model", type=Path, metavar="M", help="the network to try (default: the demo's)")
+    borrow_flag(parser, "model", "path", "the network to try (default: the demo's)")
     parser.add_argument("--json", metavar="FILE", help="write the findings as JSON ('-' is standard output)")
     parser.set_defaults(handler=_run, sections=())
 

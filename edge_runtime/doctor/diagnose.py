@@ -1,4 +1,8 @@
-"""``pi-infer doctor``: every known pain of such machines as a check with a verdict and a remedy."""
+"""``pi-infer doctor``: every known pain of such machines as a check with a verdict and a remedy.
+
+It must work where nothing else does, so it imports neither numpy, OpenCV nor onnxruntime: what only they can
+tell is asked in child processes, which may crash or hang.
+"""
 
 import json
 import sys
@@ -7,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.base.errors import one_line
 from edge_runtime.doctor.checks import camera, network, software, system
@@ -15,7 +20,7 @@ from edge_runtime.doctor.checks.children import ask
 from edge_runtime.doctor.checks.machine import Machine, this_machine
 from edge_runtime.machine.board import ROOT, Board, read_board
 
-QUESTIONS_LIMIT_S = 4.0
+QUESTIONS_LIMIT_S = 4.0  # whoever asks what is wrong shall have the answer within five seconds
 PACKAGES_PARENT = str(Path(__file__).resolve().parents[2])
 COLOURS = {Verdict.OK: "32", Verdict.WARNING: "33", Verdict.PROBLEM: "1;31", Verdict.NOT_APPLICABLE: "2"}
 
@@ -33,6 +38,7 @@ class Check:
     examine: Callable[[Machine], Finding]
 
 
+# In the order in which a person would look: what is installed, the camera, the network, the system.
 CHECKS = (
     Check("64-bit", software.word_size),
     Check("onnxruntime", software.onnxruntime),
@@ -63,7 +69,7 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the doctor found.
+    """The state of a machine, check by check.
 
     Attributes:
         board: The machine.
@@ -79,6 +85,22 @@ class Diagnosis:
     def exit_code(self) -> int:
         """1 if there is a problem, else 0; warnings do not count."""
         return int(any(finding.verdict is Verdict.PROBLEM for finding in self.findings.values()))
+
+    def to_document(self) -> dict[str, Any]:
+        """The diagnosis as ``--json`` writes it; keys may be added in later releases, but none changes.
+
+        ``machine`` holds the facts of ``board.Board``; ``checks`` is a list of ``name``, ``verdict`` (``ok``,
+        ``warning``, ``problem`` or ``not applicable``), ``detail`` and ``remedy``; ``problems`` and
+        ``warnings`` are their numbers; ``seconds`` is how long it took.
+        """
+        counts = _counts(self.findings.values())
+        return {
+            "machine": asdict(self.board),
+            "checks": [{"name": name, **asdict(finding)} for name, finding in self.findings.items()],
+            "problems": counts[Verdict.PROBLEM],
+            "warnings": counts[Verdict.WARNING],
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def diagnose(model: Path | None = None) -> Diagnosis:
@@ -105,6 +127,7 @@ def questions(python: str, vcgencmd: str, model: Path | None = None) -> dict[str
         vcgencmd: The Raspberry Pi's firmware tool.
         model: The network to try; the demo's if None.
     """
+    # At the end of the search, and "-P" at its front: the child shall import what this machine would.
     find_us = f"import sys; sys.path.append({PACKAGES_PARENT!r})\n"
     probe = f"{find_us}from edge_runtime.doctor.checks import network_probe\n"
     return {
@@ -116,6 +139,7 @@ def questions(python: str, vcgencmd: str, model: Path | None = None) -> dict[str
     }
 
 
+# To import picamera2 also loads libcamera's library, which fails where the two are of different releases.
 _TRY_PICAMERA2 = """
 from picamera2 import Picamera2
 print("cancels" if hasattr(Picamera2, "cancel_all_and_flush") else "imports")
@@ -123,28 +147,15 @@ print("cancels" if hasattr(Picamera2, "cancel_all_and_flush") else "imports")
 
 
 def to_json(diagnosis: Diagnosis) -> str:
-    """The diagnosis as JSON.
-
-    ``machine`` holds the facts of ``board.Board``; ``checks`` is a list of ``name``, ``verdict`` (``ok``,
-    ``warning``, ``problem`` or ``not applicable``), ``detail`` and ``remedy``; ``problems`` and ``warnings``
-    are their numbers; ``seconds`` is how long it took.
-    """
-    counts = _counts(diagnosis.findings.values())
-    document = {
-        "machine": asdict(diagnosis.board),
-        "checks": [{"name": name, **asdict(finding)} for name, finding in diagnosis.findings.items()],
-        "problems": counts[Verdict.PROBLEM],
-        "warnings": counts[Verdict.WARNING],
-        "seconds": round(diagnosis.seconds, 3),
-    }
-    return json.dumps(document, indent=2) + "\n"
+    """The diagnosis as indented JSON with a final newline."""
+    return json.dumps(diagnosis.to_document(), indent=2) + "\n"
 
 
 def to_text(diagnosis: Diagnosis, *, colour: bool = False) -> str:
     """The diagnosis as aligned lines: the verdict first, a remedy indented beneath.
 
     Args:
-        diagnosis: What was found.
+        diagnosis: The state of the machine.
         colour: Whether the terminal understands ANSI colours.
     """
     board = diagnosis.board
@@ -171,12 +182,13 @@ def _counted(number: int, name: str) -> str:
 
 def _examine(check: Check, machine: Machine) -> Finding:
     try:
-        found = check.examine(machine)
+        finding = check.examine(machine)
     except Exception as error:  # noqa: BLE001  a broken machine must not break its doctor
-        found = problem(
+        finding = problem(
             f"this check failed itself: {error!r}", "report it, with what 'pi-infer doctor' shows"
         )
-    return Finding(found.verdict, one_line(found.detail), one_line(found.remedy))
+    # Names of processes, devices and files come from the machine, and must not drive the terminal.
+    return Finding(finding.verdict, one_line(finding.detail), one_line(finding.remedy))
 
 
 def _counts(findings: Iterable[Finding]) -> Counter[Verdict]:

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from edge_runtime.model.image import Image
 
-FRAME_LIMIT_S = 10.0
+FRAME_LIMIT_S = 10.0  # a camera that wakes up takes seconds; one that takes longer will never come
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FrameSource(Protocol):
     keeps the newest frame only. Any other source waits, and each of its frames is processed.
 
     Attributes:
-        live: Which of the two it is.
+        live: Whether frames come by themselves; else the source waits until it is asked for one.
         limit_s: How long a live source may go without a frame before it counts as hung; sources that notice
             by themselves do so earlier.
     """
@@ -59,7 +59,7 @@ class FrameSource(Protocol):
 
 @runtime_checkable
 class SparingSource(Protocol):
-    """A live source that spares itself the costly part of frames that nobody will use.
+    """A live source that need not convert or decompress the frames that nobody will use.
 
     Attributes:
         wanted: Asked once for each frame; where it says no, the frame is numbered but not handed out.

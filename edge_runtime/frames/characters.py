@@ -41,7 +41,7 @@ _STROKES = {
 LABELS = tuple(_STROKES)
 
 _UNIT_PX = 10
-_MARGIN_PX = 16
+_MARGIN_PX = 16  # half the boldest pen, and as much as curves bulge out of the box
 _SHIFT = 4  # OpenCV draws at fractions of a pixel, given as integers with this many bits behind the point
 _SERIF_UNITS = 0.75
 _ROUNDNESS = (1, 3)  # corners cut once look machined, three times look round

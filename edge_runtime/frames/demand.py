@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-REMEMBERED = 8
+REMEMBERED = 8  # enough to hold a network's fast turns, few enough to follow a change within a second or two
 
 
 class Demand:
@@ -26,13 +26,13 @@ class Demand:
         self._asked_s: float | None = None
 
     def comes(self) -> None:
-        """The reader wants a frame."""
+        """Say that the reader wants a frame and waits for it."""
         if self._taken_s is not None:
             self._turns_s.append(self._clock() - self._taken_s)
         self._taken_s = None
 
     def takes(self) -> None:
-        """The reader has one and is busy with it."""
+        """Say that the reader has got its frame and is busy with it."""
         self._taken_s = self._clock()
 
     def wants(self) -> bool:
@@ -41,6 +41,8 @@ class Demand:
         if self._asked_s is not None:
             self._intervals_s.append(now_s - self._asked_s)
         self._asked_s = now_s
+        # A reader that waits takes the very next frame; and before enough is known, every frame may be it.
         if self._taken_s is None or min(len(self._turns_s), len(self._intervals_s)) < REMEMBERED:
             return True
+        # Will another frame come before the reader can be back? Then this one is never seen.
         return now_s + max(self._intervals_s) >= self._taken_s + min(self._turns_s)

@@ -19,7 +19,7 @@ from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.frames.characters import LABELS, draw_character
 from edge_runtime.model.image import Image
 
-_SIDES_PX = (16, 4096)
+_SIDES_PX = (16, 4096)  # no character can be read on less; a scene of the most takes 48 MiB
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ class DemoSource:
             self._start_s = time.monotonic()
         sequence = -1
         while not self._closed.is_set():
+            # As a camera that nobody reads from goes on: what is overdue is skipped, its number too.
             elapsed_s = time.monotonic() - self._start_s
             sequence = max(sequence + 1, math.ceil(elapsed_s / self._period_s) if sequence >= 0 else 0)
             scene = draw_scene(np.random.default_rng((self._seed, sequence)), self._size)
@@ -132,6 +133,7 @@ def _textured(rng: np.random.Generator, image: Image) -> Image:
     enlarge = (cv2.INTER_NEAREST, cv2.INTER_LINEAR)[int(rng.integers(2))]
     texture = cv2.resize(cells, (width, height), interpolation=enlarge)
     strength = float(rng.uniform(0.05, 0.25))
+    # The cells have a mean of 127.5: taking it away again keeps the grey value of the paper.
     return cv2.addWeighted(image, 1.0, texture, strength, -127.5 * strength)  # type: ignore[return-value]
 
 
@@ -167,6 +169,7 @@ def _polygon(rng: np.random.Generator, image: Image, colour: Colour) -> None:
     cv2.fillPoly(image, [corners], colour, cv2.LINE_AA)
 
 
+# Lines twice: of all clutter they are most like the strokes of a character.
 _CLUTTER: tuple[Callable[[np.random.Generator, Image, Colour], None], ...] = (
     _line,
     _line,
@@ -185,6 +188,7 @@ def _print(image: Image, mask: Image, ink: Colour) -> Image:
 
 def _ink(rng: np.random.Generator, paper: float) -> Colour:
     """A colour whose grey value differs clearly from the background's."""
+    # 95 grey values apart people read it at a glance; darker or lighter, where there is room for that.
     sides = [side for side in (-1, 1) if 0 <= paper + side * 95 <= 255]
     side = sides[int(rng.integers(len(sides)))]
     room = 255 - paper if side > 0 else paper
@@ -198,6 +202,7 @@ def _character_mask(rng: np.random.Generator, label: str, size: tuple[int, int])
     turn, slant = math.radians(float(rng.uniform(-14, 14))), float(rng.uniform(-0.3, 0.3))
     stretch = float(rng.uniform(0.7, 1.3))
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    # A slanted and stretched glyph, then turned; its extent is that of the turned box around it.
     shape = rotation @ np.array([[stretch, slant], [0.0, 1.0]])
     extent = np.abs(shape) @ np.array([glyph.shape[1], glyph.shape[0]])
     height, width = size
@@ -217,7 +222,7 @@ def _photograph(rng: np.random.Generator, image: Image) -> Image:
     shade = cv2.resize(light, (width, height)).astype(np.uint8)
     image = cv2.multiply(image, cv2.merge([shade] * 3), scale=1 / 255)  # type: ignore[assignment]
     blur_px = float(rng.uniform(0.0, 0.022)) * min(height, width)
-    if blur_px > 0.3:
+    if blur_px > 0.3:  # less hardly reaches the next pixel
         image = cv2.GaussianBlur(image, (0, 0), blur_px)  # type: ignore[assignment]
     noise = rng.integers(0, 256, image.shape, np.uint8)
     strength = float(rng.uniform(0.02, 0.22))

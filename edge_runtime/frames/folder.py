@@ -40,7 +40,7 @@ class FolderSource:
         self._closed = False
 
     def __iter__(self) -> Iterator[Frame]:
-        """Each readable picture. Raises ``InputError`` if none of them is."""
+        """Yield each picture that can be read. Raises ``InputError`` if none can."""
         sequence = 0
         for path in self._paths:
             if self._closed:
@@ -49,7 +49,7 @@ class FolderSource:
                 image = read_image(path)
             except InputError as error:
                 if len(self._paths) == 1:
-                    raise
+                    raise  # it says more than "none of the 1 pictures"
                 self._skip(path, error)
                 continue
             label = path.parent.name if path.parent != self._root else None
@@ -78,7 +78,8 @@ def _pictures(path: Path) -> list[Path]:
         log.warning("skipped: %s", complaint)
 
     names = (Path(folder, name) for folder, _, files in os.walk(path, onerror=skip_folder) for name in files)
-    found = sorted(p for p in names if is_image_name(p) and p.is_file())
-    if not found:
+    # Sorted: file systems list a folder each in its own order.
+    pictures = sorted(p for p in names if is_image_name(p) and p.is_file())
+    if not pictures:
         raise InputError(f"no pictures in {path} (looked for {', '.join(sorted(EXTENSIONS))})")
-    return found
+    return pictures

@@ -10,7 +10,7 @@ from edge_runtime.base.errors import InputError
 from edge_runtime.model.image import Image
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-MAX_FILE_BYTES = 256 << 20
+MAX_FILE_BYTES = 256 << 20  # the most pixels that are decoded take 192 MiB when stored as they are
 
 
 def is_image_name(path: Path) -> bool:
@@ -64,6 +64,7 @@ def _cut_short(data: Image) -> bool:
     if data.size < 4 or data[0] != 0xFF or data[1] != 0xD8:
         return False
     raw = data.tobytes()
+    # Over the segments of the header by their lengths: a preview in one of them has an end of its own.
     position = 2
     while raw[position : position + 1] == b"\xff" and raw[position + 1 : position + 2] != b"\xda":
         position += 2 + int.from_bytes(raw[position + 2 : position + 4], "big")

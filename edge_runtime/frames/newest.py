@@ -9,8 +9,8 @@ from edge_runtime.base.errors import CameraError
 from edge_runtime.frames.base import Frame, FrameSource, SparingSource
 from edge_runtime.frames.demand import Demand
 
-JOIN_LIMIT_S = 6.0
-NICENESS = 5
+JOIN_LIMIT_S = 6.0  # a read of OpenCV's may take five seconds before it heeds that it is closed
+NICENESS = 5  # behind the network, yet before whatever else was told to be nice
 
 
 class Newest:
@@ -21,7 +21,7 @@ class Newest:
     """
 
     def __init__(self, source: FrameSource) -> None:
-        """Start reading.
+        """Start reading, on a thread of its own.
 
         Args:
             source: The live source; closed by ``close``.
@@ -34,7 +34,7 @@ class Newest:
         self._error: Exception | None = None
         self._demand = Demand()
         if isinstance(source, SparingSource):
-            source.wanted = self._wanted
+            source.wanted = self._wanted  # before the thread starts, which asks at its first frame
         # A daemon: a driver that hangs for ever in a read must not keep the process from ending.
         self._thread = threading.Thread(target=self._capture, name="capture", daemon=True)
         self._thread.start()
@@ -50,7 +50,8 @@ class Newest:
             yield frame
 
     def close(self) -> None:
-        """Stop reading, close the source, and wait (with a limit) for the thread."""
+        """Stop reading, close the source, and wait six seconds at most for the thread."""
+        # First of all, so that a thread that is just handing over a frame sees that nobody will read it.
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -64,7 +65,7 @@ class Newest:
                 if not self._put(frame):
                     return
         except Exception as error:  # noqa: BLE001  not lost: the reader raises it
-            self._error = error
+            self._error = error  # before the end is told, or a reader could take it for an ordinary one
         finally:
             with self._changed:
                 self._ended = True

@@ -30,9 +30,9 @@ from edge_runtime.machine.cameras import camera_holders
 from edge_runtime.model.card import InputSpec
 from edge_runtime.settings.picamera_section import PicameraConfig
 
-BUFFERS = 4
-CAPTURE_LIMIT_S = 5.0
-OPEN_DELAYS_S = (0.5, 1.0, 2.0)
+BUFFERS = 4  # one is exposed, one read out, one copied, one to spare: with fewer, frames get lost
+CAPTURE_LIMIT_S = 5.0  # the first frame comes within a second or two; later none is that late
+OPEN_DELAYS_S = (0.5, 1.0, 2.0)  # a program that has just ended takes a moment to let go of its camera
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,9 @@ class PicameraSource:
         """
         config = config or PicameraConfig()
         self._number = number
+        # A frame is handed out some frames after its exposure, which counts for one of ten seconds.
         self._capture_limit_s = capture_limit_s + 4 / (config.framerate or FRAMERATE)
+        # We notice by ourselves, and say more about it: whoever watches us must wait longer than we do.
         self.limit_s = 2 * self._capture_limit_s
         self._closed = False
         self._capturing = threading.Lock()
@@ -96,6 +98,7 @@ class PicameraSource:
     def close(self) -> None:
         """Stop and give back the camera, waking up a capture that waits."""
         self._closed = True
+        # Taken away first: a second call finds nothing to close.
         camera, self._camera = self._camera, None
         if camera is None:
             return
@@ -119,6 +122,7 @@ class PicameraSource:
             controls=controls(config, camera.camera_controls),
         )
         camera.configure(wanted)
+        # What libcamera cannot do it changes without a word: only what it gave counts.
         given = camera.camera_configuration()
         _require_given(given, wanted["transform"])
         if not crops_field_of_view(spec, config.size):
@@ -135,6 +139,7 @@ class PicameraSource:
             if self._closed:
                 return None
             try:
+                # Not capture_request() alone, which waits for ever when the camera stops.
                 request = camera.wait(camera.capture_request(wait=False), timeout=self._capture_limit_s)
             except CancelledError:
                 return None
@@ -177,11 +182,12 @@ def _library() -> Any:
 
 
 def _open(library: Any, number: int, sleep: Callable[[float], None], root: Path) -> Any:
-    found = len(library.global_camera_info())
-    if number not in range(found):
+    count = len(library.global_camera_info())
+    if number not in range(count):
         raise CameraError(
-            f"there is no camera {number} ({found} found): check its cable, and 'rpicam-hello --list-cameras'"
+            f"there is no camera {number} ({count} found): check its cable, and 'rpicam-hello --list-cameras'"
         )
+    # picamera2 raises the same for a camera that is busy and for one that is broken: try, then complain.
     for delay_s in OPEN_DELAYS_S:
         try:
             return library(number)

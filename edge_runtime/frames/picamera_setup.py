@@ -32,6 +32,7 @@ def stream_size(spec: InputSpec, sensor: tuple[int, int], asked: str | None = No
     """
     height, width = parse_size(asked) if asked is not None else spec.size
     if asked is None and spec.resize == "letterbox":
+        # Bars take no bandwidth here: the preprocessor adds them.
         scale = min(height / sensor[0], width / sensor[1])
         height, width = max(1, round(sensor[0] * scale)), max(1, round(sensor[1] * scale))
     enlarge = max(1.0, SMALLEST_SIDE / min(height, width))
@@ -64,6 +65,7 @@ def controls(config: PicameraConfig, available: Mapping[str, tuple[Any, Any, Any
         CameraError: It lacks something the user asked for, or the value is beyond its limits.
         InputError: The exposure is longer than a frame.
     """
+    # libcamera would quietly shorten the exposure to the time of a frame.
     longest_us = 1e6 / (config.framerate or FRAMERATE)
     if config.exposure_us is not None and config.exposure_us > longest_us:
         raise InputError(
@@ -98,9 +100,11 @@ def _require_within(
 ) -> None:
     _require(available, name, f"it takes no {flag}")
     low, high, _ = available[name]
+    # A camera that names no greatest value gives 0 for it, or the least: then there is no upper bound.
     if not (value >= low and (high <= low or value <= high)):
         raise CameraError(f"this camera takes {flag} from {low:g} to {high:g}, not {value:g}")
 
 
 def _even(side: float) -> int:
+    # Rounded before it is rounded up, or an error in the last bit of 64 would make it 66.
     return 2 * math.ceil(round(side, 3) / 2)

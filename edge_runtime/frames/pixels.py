@@ -28,8 +28,8 @@ class BufferLayout:
     Attributes:
         format: One of ``FORMATS``, which are libcamera's names: they list the channels of the packed ones
             from the highest byte down, so that ``RGB888`` is blue, green, red in memory.
-        width: Of the picture, in pixels; even.
-        height: Likewise.
+        width: Of the picture, in pixels; even, as colours come for two pixels together.
+        height: Of the picture, in pixels; even.
         stride: Bytes from one row to the next; of the luma rows where there are planes.
     """
 
@@ -40,7 +40,7 @@ class BufferLayout:
 
 
 def bgr_picture(buffer: NDArray[np.uint8], layout: BufferLayout) -> Image:
-    """Convert, or copy where nothing is to be converted.
+    """Make a picture of a camera's buffer, which may then be given back to the camera.
 
     Args:
         buffer: The whole buffer, flat; may be longer than the picture.

@@ -1,4 +1,7 @@
-"""From what the user asked for to the source of frames that reads it."""
+"""From what the user asked for to the source of frames that reads it.
+
+A source is imported when it is chosen: a run has one, and every import costs memory on the Pi.
+"""
 
 from pathlib import Path
 
@@ -23,7 +26,7 @@ def open_source(config: SourceConfig, spec: InputSpec, picamera: PicameraConfig 
         CameraError: The camera cannot be opened.
     """
     if config.camera is not None:
-        from edge_runtime.frames.picamera import PicameraSource  # noqa: PLC0415  one source per run: load that one
+        from edge_runtime.frames.picamera import PicameraSource  # noqa: PLC0415
 
         return PicameraSource(config.camera, spec=spec, config=picamera)
     if config.location is None:
@@ -38,16 +41,38 @@ def open_source(config: SourceConfig, spec: InputSpec, picamera: PicameraConfig 
 
 
 def _open_location(location: str, config: SourceConfig) -> FrameSource:
-    from edge_runtime.frames.folder import FolderSource  # noqa: PLC0415
+    if location.startswith("/dev/"):
+        from edge_runtime.frames.device import DeviceSource, open_device  # noqa: PLC0415
+
+        return DeviceSource(open_device(location), reconnects=config.reconnects)
+    if "://" in location:
+        return _open_address(location, config)
+    return _open_path(location, config)
+
+
+def _open_address(url: str, config: SourceConfig) -> FrameSource:
+    """A stream, or a film on a web server: what is behind an address shows when it is open."""
+    from edge_runtime.frames.stream import StreamSource, open_address  # noqa: PLC0415
+    from edge_runtime.frames.video_file import VideoFileSource  # noqa: PLC0415
+
+    video = open_address(url)
+    if video.announced_frames > 0:
+        return VideoFileSource(video, every_frame=config.every_frame)
+    return StreamSource(video, reconnects=config.reconnects)
+
+
+def _open_path(location: str, config: SourceConfig) -> FrameSource:
     from edge_runtime.frames.image_file import is_image_name  # noqa: PLC0415
-    from edge_runtime.frames.opencv import OpenCVSource  # noqa: PLC0415
 
     path = Path(location)
-    if "://" not in location and not location.startswith("/dev/"):
-        _require_readable(path)
-        if path.is_dir() or is_image_name(path):
-            return FolderSource(path)
-    return OpenCVSource(location, every_frame=config.every_frame, reconnects=config.reconnects)
+    _require_readable(path)
+    if path.is_dir() or is_image_name(path):
+        from edge_runtime.frames.folder import FolderSource  # noqa: PLC0415
+
+        return FolderSource(path)
+    from edge_runtime.frames.video_file import VideoFileSource, open_file  # noqa: PLC0415
+
+    return VideoFileSource(open_file(location), every_frame=config.every_frame)
 
 
 def _require_readable(path: Path) -> None:

@@ -11,8 +11,8 @@ class Exposure:
     """Which frame it is.
 
     Attributes:
-        sequence: Its number at the sensor, from 0.
-        captured_ns: When its exposure began, on the clock of ``time.monotonic_ns``.
+        sequence: Number of the frame at the sensor, from 0.
+        captured_ns: When the exposure began, on the clock of ``time.monotonic_ns``.
     """
 
     sequence: int
@@ -27,7 +27,7 @@ class SensorClock:
     """
 
     def __init__(self) -> None:
-        self._sequence = -1
+        self._sequence = -1  # the first frame counts one up, to 0
         self._stamp_ns: int | None = None
         self._duration_us = 0
 
@@ -48,7 +48,11 @@ class SensorClock:
 
 
 def _monotonic_ns(stamp_ns: int | None) -> int:
-    """The documentation of libcamera names the boot clock; drivers stamp by the monotonic one, which lags."""
+    """A stamp of either clock that drivers use, on the monotonic one.
+
+    The documentation of libcamera names the boot clock. Most drivers stamp by the monotonic one, which stands
+    still while the machine is suspended and so lags behind; a stamp from the future is one of the boot clock.
+    """
     now_ns = time.monotonic_ns()
     if stamp_ns is None:
         return now_ns

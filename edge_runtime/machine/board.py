@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/")
-VCGENCMD_SECONDS = 5.0
+VCGENCMD_SECONDS = 5.0  # it answers in milliseconds, or hangs where the firmware does not answer
 
 #: Bits of ``vcgencmd get_throttled``: what holds now, and the same shifted by 16 for "since boot".
 THROTTLED_NOW = {
@@ -51,7 +51,7 @@ class Condition:
     Attributes:
         temperature_c: The hottest thermal zone.
         governor: Frequency governor of the first processor.
-        frequency_mhz: Its frequency now.
+        frequency_mhz: Frequency of the first processor now.
         throttled_bits: ``vcgencmd get_throttled``; only on a Raspberry Pi.
     """
 
@@ -66,7 +66,8 @@ class ProcessorTimes:
     """Processor time of the whole machine since boot, all processors added up.
 
     Attributes:
-        busy_s: Everything but idle and waiting for input and output; includes ``steal_s``.
+        busy_s: Time in which a processor was neither idle nor waiting for input and output; includes
+            ``steal_s``.
         steal_s: Taken by the hypervisor for other guests.
     """
 
@@ -96,6 +97,7 @@ def read_condition(root: Path = ROOT, vcgencmd: str = "vcgencmd") -> Condition:
         root: Where the file system begins.
         vcgencmd: The Raspberry Pi's firmware tool; its answer is None where it is absent or refuses.
     """
+    # The hottest of all zones: which of them is the processor's differs from board to board.
     zones = (_number(path) for path in root.glob("sys/class/thermal/thermal_zone*/temp"))
     frequency = _number(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
     return Condition(
@@ -108,12 +110,13 @@ def read_condition(root: Path = ROOT, vcgencmd: str = "vcgencmd") -> Condition:
 
 def read_processor_times(root: Path = ROOT) -> ProcessorTimes | None:
     """Read /proc/stat, or None where it is hidden (some containers)."""
-    found = _field(_text(root / "proc/stat"), r"^cpu\s+(\d{1,19}(?: \d{1,19}){7,})$")
-    if found is None:
+    ticks = _field(_text(root / "proc/stat"), r"^cpu\s+(\d{1,19}(?: \d{1,19}){7,})$")
+    if ticks is None:
         return None
-    user, nice, system, _idle, _iowait, irq, softirq, steal = [int(n) for n in found.split()[:8]]
-    ticks = os.sysconf("SC_CLK_TCK")
-    return ProcessorTimes((user + nice + system + irq + softirq + steal) / ticks, steal / ticks)
+    # What follows, the time given to guests, is counted within user and nice already.
+    user, nice, system, _idle, _iowait, irq, softirq, steal = [int(n) for n in ticks.split()[:8]]
+    per_second = os.sysconf("SC_CLK_TCK")
+    return ProcessorTimes((user + nice + system + irq + softirq + steal) / per_second, steal / per_second)
 
 
 def throttling(bits: int) -> tuple[str, ...]:
@@ -124,6 +127,7 @@ def throttling(bits: int) -> tuple[str, ...]:
 
 
 def _board_model(root: Path) -> str:
+    # A PC has no device tree, and what its maker wrote into the mainboard in its place.
     device_tree = _text(root / "proc/device-tree/model")
     vendor, product = (_text(root / f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name"))
     return device_tree or f"{vendor} {product}".strip() or "unknown"
@@ -154,16 +158,18 @@ def _throttled_bits(vcgencmd: str) -> int | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = _field(answer.stdout, r"^throttled=0x([0-9a-fA-F]+)")
-    return None if found is None else int(found, 16)
+    digits = _field(answer.stdout, r"^throttled=0x([0-9a-fA-F]+)")
+    return None if digits is None else int(digits, 16)
 
 
 def _field(text: str, pattern: str) -> str | None:
-    found = re.search(pattern, text, re.MULTILINE)
-    return found.group(1).strip() if found else None
+    """The group of a pattern's first match in a text of many lines; None without a match."""
+    match = re.search(pattern, text, re.MULTILINE)
+    return match.group(1).strip() if match else None
 
 
 def _number(path: Path) -> int | None:
+    # Bounded: no temperature or frequency has more digits, and Python reads very long numbers slowly.
     text = _text(path)
     return int(text) if re.fullmatch(r"-?\d{1,15}", text) else None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from edge_runtime.machine.board import ROOT
 
 VIDEO_CLASS = "sys/class/video4linux"
+# How the drivers of a Pi 4 and older, and of a Pi 5, call the video devices of their parts.
 RECEIVERS = ("unicam", "rp1-cfe")
 SCALERS = ("bcm2835-isp", "pispbe")
 
@@ -23,8 +24,8 @@ class Cameras:
     Attributes:
         sensors: Sensors on the camera connector, for example ``imx708``.
         usb: Devices of USB cameras, for example ``/dev/video0``.
-        receives: Whether the processor's camera receiver is set up.
-        scales: Whether its image signal processor is.
+        receives: Whether the processor's receiver of the camera connector is set up.
+        scales: Whether the processor's image signal processor is set up.
     """
 
     sensors: tuple[str, ...]
@@ -43,9 +44,9 @@ class Holder:
     """A process that uses a camera.
 
     Attributes:
-        pid: Its number.
-        name: Its name, for example ``rpicam-hello``.
-        device: What it holds.
+        pid: Number of the process.
+        name: Name of the process, for example ``rpicam-hello``.
+        device: The device it holds, for example ``/dev/media0``.
     """
 
     pid: int
@@ -61,10 +62,11 @@ def find_cameras(root: Path = ROOT) -> Cameras:
     """The cameras of the machine whose file system begins at ``root``."""
     names = {entry: _text(root / VIDEO_CLASS / entry / "name") for entry in _names(root / VIDEO_CLASS)}
     # A sensor's subdevice is called after its chip and its address on the bus, for example "imx219 10-0010".
-    sensors = (re.fullmatch(r"(\S+) \d+-[0-9a-f]{4}", names[e]) for e in names if e.startswith("v4l-subdev"))
+    chips = (re.fullmatch(r"(\S+) \d+-[0-9a-f]{4}", names[e]) for e in names if e.startswith("v4l-subdev"))
     videos = {entry: name for entry, name in names.items() if entry.startswith("video")}
     return Cameras(
-        sensors=tuple(found.group(1) for found in sensors if found and not found.group(1).startswith("dw")),
+        # "dw9807" and its like move a lens: a subdevice beside the sensor, and no camera.
+        sensors=tuple(chip.group(1) for chip in chips if chip and not chip.group(1).startswith("dw")),
         usb=tuple(f"/dev/{entry}" for entry in videos if _is_usb(root / VIDEO_CLASS / entry)),
         receives=any(name.startswith(RECEIVERS) for name in videos.values()),
         scales=any(name.startswith(SCALERS) for name in videos.values()),
@@ -73,13 +75,16 @@ def find_cameras(root: Path = ROOT) -> Cameras:
 
 def camera_holders(root: Path = ROOT) -> list[Holder]:
     """The processes that stream from a camera, each once."""
-    found = {pid: device for device in find_cameras(root).usb for pid in _openers(root, device)}
-    found |= _lockers(root)
-    return [Holder(pid, _text(root / f"proc/{pid}/comm") or "unknown", found[pid]) for pid in sorted(found)]
+    held = {pid: device for device in find_cameras(root).usb for pid in _openers(root, device)}
+    held |= _lockers(root)
+    return [Holder(pid, _text(root / f"proc/{pid}/comm") or "unknown", held[pid]) for pid in sorted(held)]
 
 
 def _lockers(root: Path) -> dict[int, str]:
-    """Processes with a lock on a media device."""
+    """Processes with a lock on a media device, each with the device.
+
+    To have one open means nothing: programs that list cameras, as the desktop's does, open all of them.
+    """
     devices = [name for name in _names(root / "dev") if name.startswith("media")]
     media = {_lock_name(root / "dev" / name): f"/dev/{name}" for name in devices}
     lock = re.compile(r"^\d+: POSIX +ADVISORY +WRITE (\d{1,9}) ([0-9a-f]+:[0-9a-f]+:\d+) ", re.MULTILINE)
@@ -87,12 +92,13 @@ def _lockers(root: Path) -> dict[int, str]:
 
 
 def _openers(root: Path, device: str) -> list[int]:
-    found = []
+    """Processes that have a device open, as far as we may see."""
+    pids = []
     for pid in filter(str.isdecimal, _names(root / "proc")):
         folder = root / "proc" / pid / "fd"
         if any(_link(folder / descriptor) == device for descriptor in _names(folder)):
-            found.append(int(pid))
-    return found
+            pids.append(int(pid))
+    return pids
 
 
 def _is_usb(entry: Path) -> bool:

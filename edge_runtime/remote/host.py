@@ -21,6 +21,8 @@ from edge_runtime.base.errors import InputError, RemoteError
 from edge_runtime.base.files import require_no_pipe
 from edge_runtime.remote import scripts
 
+# The user's configuration counts but for this: nothing waits for a person, a dead connection ends within a
+# minute, and the other machine gets no way back to this one that we do not need.
 SSH_OPTIONS = {
     "BatchMode": "yes",
     "ConnectTimeout": "30",
@@ -32,9 +34,9 @@ SSH_OPTIONS = {
     "RemoteCommand": "none",
     "RequestTTY": "no",
 }
-SSH_FAILED = 255
-NOT_FOUND = (126, 127)
-SHORTENED = 300
+SSH_FAILED = 255  # of ssh itself; every other code is that of the command there
+NOT_FOUND = (126, 127)  # a shell's codes for a command that may not be run, and for one that is not there
+SHORTENED = 300  # characters of a line; the other machine may send us anything
 LONGEST_FOLDER = 60  # a socket's path has at most 108 characters, of which ssh and we need about 40
 ERROR = "pi-infer: error:"
 
@@ -78,6 +80,7 @@ class RemoteHost:
         Raises:
             InputError: ``host`` would be read as an option, or cannot be a host; or there is no such file.
         """
+        # ssh would take "-oProxyCommand=..." for an option, and run it here.
         if host.startswith("-") or not host or not host.isprintable() or " " in host:
             raise InputError(f"--host {host!r} is not a host; give a name, user@name or an address")
         if ssh_config is not None and not ssh_config.is_file():
@@ -118,7 +121,7 @@ class RemoteHost:
             if self._folder:
                 with contextlib.suppress(RemoteError):  # a lost connection leaves only links in /tmp
                     self._shell(f"rm -rf {shlex.quote(self._folder)}")
-            subprocess.run(self._ssh("-O", "exit"), capture_output=True, check=False)
+            subprocess.run(self._ssh("-O", "exit"), capture_output=True, check=False)  # ends the master
         except FileNotFoundError:
             pass  # no ssh here, as the first attempt has said
         finally:
@@ -137,6 +140,7 @@ class RemoteHost:
             InputError: A file cannot be read.
             RemoteError: It cannot be stored there.
         """
+        # A folder for each, for two networks to compare may have one file name.
         self._pushed += 1
         folder = f"{self._folder}/{self._pushed}"
         for file in (path, *beside):
@@ -225,6 +229,7 @@ class RemoteHost:
                             self._progress(f"{self.host}: {said[-1]}")
                     process.wait()
                 except BaseException:
+                    # The end of its standard input ends what runs there, too: see scripts.RUN.
                     process.kill()
                     process.wait()
                     raise
@@ -250,9 +255,10 @@ class RemoteHost:
             return RemoteError(f"{self.host}: no space left there; free some and try again")
         if code == scripts.DAMAGED:
             return RemoteError(f"{self.host}: what was pushed arrived damaged; try again")
+        # Its own error is the last word on it; of any other program, the last line is most likely to tell.
         errors = [line for line in lines if line.startswith(ERROR)]
         last = (errors or lines or [f"ended with code {code} and said nothing"])[-1]
-        return RemoteError(f"{self.host}: {last.removeprefix('pi-infer: error:').strip()}")
+        return RemoteError(f"{self.host}: {last.removeprefix(ERROR).strip()}")
 
 
 def file_sha256(path: Path) -> str:

@@ -4,12 +4,16 @@
 says ``yes`` if the content of that name is there and whole. ``RECEIVE`` takes it from standard input, checks
 it and only then gives it its name. ``LINK`` gives it a file name. ``RUN`` ends the command when its own
 standard input ends, however that comes. Words between braces are put in quoted.
+
+``PREPARE`` also removes what was not used for a week, for nobody else would. ``RECEIVE`` writes to a name
+with the number of its process, so that two connections that push the same do not mix their bytes. In
+``RUN``, descriptor 3 keeps the standard input for the watcher: what a shell runs in the background has none.
 """
 
 import shlex
 
-MARK = "pi-infer-answer"
-DAMAGED = 65
+MARK = "pi-infer-answer"  # goes before our answers, as the shell's start-up files may write, too
+DAMAGED = 65  # the exit code for data that is not as it should be, by sysexits.h
 
 PREPARE = """
 umask 077

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice
 
+from edge_runtime.base.pace import Pace
 from edge_runtime.base.termination import ended_like_interrupted
 from edge_runtime.frames.folder import FolderSource
 from edge_runtime.outputs.select import Outputs
@@ -13,7 +14,7 @@ from edge_runtime.results.summary import RunSummary
 from edge_runtime.runs.model import open_model
 from edge_runtime.settings.config import Config
 
-LINE_INTERVAL_NS = 500_000_000
+LINE_INTERVAL_NS = 500_000_000  # a line that changes more often cannot be read
 
 #: Makes the view that is open while the pipeline runs.
 Panel = Callable[[StatusSource], AbstractContextManager[object]]
@@ -38,6 +39,7 @@ def run(config: Config, *, show: Callable[[str], None], panel: Panel | None = No
         stack.enter_context(ended_like_interrupted())
         model = open_model(config)
         pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))
+        # Whoever asks for each picture of a folder wants a line, and a row of every output, for each.
         waits = not pipeline.source.live
         summary = RunSummary(model.class_names)
         status = StatusSource(model.network.path.name, summary)
@@ -63,13 +65,11 @@ class _Lines:
     def __init__(self, summary: RunSummary, show: Callable[[str], None], *, every_frame: bool) -> None:
         self._summary = summary
         self._show = show
-        self._interval_ns = 0 if every_frame else LINE_INTERVAL_NS
-        self._due_ns = 0
+        self._pace = Pace(0 if every_frame else LINE_INTERVAL_NS)
 
     def update(self, now_ns: int) -> None:
-        if now_ns >= self._due_ns:
+        if self._pace.due(now_ns):
             self._show(self._summary.line())
-            self._due_ns = now_ns + self._interval_ns
 
 
 def _skipped(pipeline: Pipeline) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from edge_runtime.base.notify import Notifier
+from edge_runtime.base.pace import Pace
 from edge_runtime.base.termination import signals_raise
 from edge_runtime.outputs.select import Outputs
 from edge_runtime.pipeline import Pipeline
@@ -47,7 +48,7 @@ def run(config: Config, *, log: Callable[[str], None]) -> int:
 
 
 def _serve(config: Config, notifier: Notifier, log: Callable[[str], None]) -> None:
-    interval_ns = config.service.log_seconds * 10**9
+    pace = Pace(config.service.log_seconds * 10**9)
     with ExitStack() as stack:
         model = open_model(config)
         summary = RunSummary(model.class_names)
@@ -58,16 +59,14 @@ def _serve(config: Config, notifier: Notifier, log: Callable[[str], None]) -> No
         pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))
         # Not before: one restart after another would tell everybody of our coming and going.
         outputs.open_broker(config)
-        due_ns = 0
         for frame_result in pipeline:
             summary.add(frame_result)
             outputs.publish(frame_result)
+            due = pace.due(frame_result.finished_ns)  # also at the first frame, which has a line of its own
             if summary.rate.frames == 1:
                 log(f"ready with {model.network.path}")
                 notifier.ready(summary.line())
-                due_ns = frame_result.finished_ns + interval_ns
-            notifier.alive()
-            if frame_result.finished_ns >= due_ns:
-                due_ns += interval_ns
+            elif due:
                 log(summary.totals())
                 notifier.status(summary.line())
+            notifier.alive()

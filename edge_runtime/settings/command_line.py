@@ -1,4 +1,7 @@
-"""How both programs read their command lines: full names only, and an error is one line."""
+"""How both programs read their command lines: full names only, and an error is one line.
+
+The types of their arguments are in ``arguments``.
+"""
 
 import argparse
 import re
@@ -6,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from edge_runtime.settings.option import MOST_THREADS, closest
+from edge_runtime.settings.option import closest
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction["CommandParser"]  # noqa: SLF001  argparse gives it no public name
 
+# Not "-5" and not "-": a negative number and standard input are values.
 OPTION = re.compile(r"--?[A-Za-z][^\s=]*")
 
 
@@ -21,13 +25,14 @@ class CommandParser(argparse.ArgumentParser):
     """
 
     def __init__(self, **settings: Any) -> None:
-        # A flag of the main command that begins like one of a subcommand would make the latter ambiguous.
+        # A flag of the main command that begins like one of a subcommand would make the latter ambiguous, and
+        # a script that shortens a name breaks when another is added that begins like it.
         super().__init__(allow_abbrev=False, **settings)
 
     def parse_known_args(  # type: ignore[override]  # argparse declares what we do not use, too
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As the base class does, once all options are known."""
+        """Parse as the base class does, once it is certain that each option exists."""
         given = list(sys.argv[1:] if args is None else args)
         self._require_known(given)
         return super().parse_known_args(given, namespace)
@@ -41,33 +46,8 @@ class CommandParser(argparse.ArgumentParser):
         for text in given:
             if text == "--" or any(text in action.choices for action in commands):
                 return  # what follows is no option, or one of that command
-            found = OPTION.match(text)
-            if found and " " not in text and found[0] not in self._option_string_actions:
-                near = closest(found[0], self._option_string_actions) if text.startswith("--") else None
-                self.error(f"unknown option {found[0]}{f'; did you mean {near}?' if near else ''}")
-
-
-def positive(text: str) -> int:
-    """An argument type: a whole number from 1."""
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def positive_seconds(text: str) -> float:
-    """An argument type: a time above 0 and up to a day."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 86400")
-    return seconds
-
-
-def threads(text: str) -> int:
-    """An argument type: a number of threads, as in the settings."""
-    number = positive(text)
-    if number > MOST_THREADS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_THREADS}")
-    return number
+            option = OPTION.match(text)
+            # A text with a blank is a value that begins with a dash, as argparse takes it, too.
+            if option and " " not in text and option[0] not in self._option_string_actions:
+                near = closest(option[0], self._option_string_actions) if text.startswith("--") else None
+                self.error(f"unknown option {option[0]}{f'; did you mean {near}?' if near else ''}")

@@ -1,7 +1,7 @@
 """Every setting, declared once: its type, default, flag, bounds and help.
 
-The reader of ``pi-infer.toml`` (``config_file``) and the flags of the command line (``config_flags``) both
-follow from these declarations, so a new setting is one more field here.
+The reader of ``pi-infer.toml`` (``toml``) and the flags of the command line (``flags``) both follow from
+these declarations, so a new setting is one more field, here or in the file of its section.
 """
 
 import types
@@ -38,10 +38,10 @@ class SourceConfig:
         int,
         Option(
             "--reconnects",
-            "times to try to reopen a stream that stopped (default: 5)",
+            "times to try to reopen a stream that stopped",
             "N",
             low=0,
-            high=1_000_000,
+            high=1_000_000,  # for ever: half a minute apart, they take a year
         ),
     ] = 5
 
@@ -78,7 +78,7 @@ class ServiceConfig:
 
     log_seconds: Annotated[
         int,
-        Option("--log-seconds", "seconds between log lines (default: 60)", "S", low=1, high=86_400),
+        Option("--log-seconds", "seconds between log lines", "S", low=1, high=86_400),
     ] = 60
 
 
@@ -98,19 +98,20 @@ class Config:
 
 
 def with_values(config: Config, section: str, values: dict[str, Any]) -> Config:
-    """``config`` with some settings of one section replaced."""
+    """The settings ``config`` with some of one section replaced."""
     return replace(config, **{section: replace(getattr(config, section), **values)})
 
 
 def _settings_of(section: str, holder: type[Any]) -> dict[str, Setting]:
     hints = get_type_hints(holder, include_extras=True)
-    found = {}
+    settings = {}
     for declared in fields(holder):
+        # Each field is declared as Annotated[KIND, Option(...)] or Annotated[KIND | None, Option(...)].
         kind, option = get_args(hints[declared.name])
         if get_origin(kind) is types.UnionType:
             kind = next(member for member in get_args(kind) if member is not types.NoneType)
-        found[declared.name] = Setting(section, declared.name, kind, option)
-    return found
+        settings[declared.name] = Setting(section, declared.name, kind, option, declared.default)
+    return settings
 
 
 #: Every setting, by section and key.

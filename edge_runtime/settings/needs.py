@@ -17,9 +17,9 @@ class Need:
     """What some settings need in order to do anything.
 
     Attributes:
-        settings: As ``section.key``.
-        met: Whether the settings in force have it.
-        words: What it is.
+        settings: Those that need something, each as ``section.key``.
+        met: Whether the settings in force have what is needed.
+        words: What is needed, for the message.
     """
 
     settings: tuple[str, ...]
@@ -31,7 +31,7 @@ def refuse_foreign_flags(arguments: argparse.Namespace, sections: tuple[str, ...
     """Raise ``InputError`` for a flag of another command, given before this one's name.
 
     Args:
-        arguments: The command line, parsed with ``config_flags.add_flags``.
+        arguments: The command line, parsed with ``flags.add_flags``.
         sections: Those that this command uses.
     """
     if "config" in arguments and not sections:
@@ -42,10 +42,10 @@ def refuse_foreign_flags(arguments: argparse.Namespace, sections: tuple[str, ...
 
 
 def refuse_idle_flags(arguments: argparse.Namespace, config: Config, *, unattended: bool) -> None:
-    """Raise ``InputError`` for a flag that lacks what it needs to do anything.
+    """Raise ``InputError`` for a flag that does nothing because what it depends on is not set.
 
     Args:
-        arguments: The command line, parsed with ``config_flags.add_flags``.
+        arguments: The command line, parsed with ``flags.add_flags``.
         config: The settings in force: what a flag needs may stand in the file.
         unattended: Whether the service asks, which rotates its files by itself.
     """
@@ -69,6 +69,7 @@ def _all_but(section: str, key: str = "") -> tuple[str, ...]:
 
 
 def _may_play_video(config: Config) -> bool:
+    # What is behind an address shows only when it is opened: it may be a film.
     place = config.source.location
     return not (place in (None, "demo") or place.startswith("/dev/") or Path(place).is_dir())
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-MOST_THREADS = 256
+MOST_THREADS = 256  # more than any Pi or workstation has processors; onnxruntime takes memory for each
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Option:
 
     Attributes:
         flag: Its flag on the command line.
-        help: One line for ``--help``.
+        help: One line for ``--help``, which adds the default; only what None amounts to is said here.
         metavar: What the value is called there.
         bare: The value of a flag that stands alone; None where it needs one.
         low: Smallest number, included.
@@ -39,22 +39,33 @@ class Setting:
     """One declared setting, as the readers see it.
 
     Attributes:
-        section: Its section in the file.
-        key: Its key there.
+        section: The section of the file that it stands in.
+        key: Its key in that section.
         kind: ``int``, ``float``, ``bool``, ``str`` or ``Path``.
-        option: How it is given and what it may be.
+        option: How the setting is given and what it may be.
+        default: The value where nobody gives one; None where the setting then has none.
     """
 
     section: str
     key: str
     kind: type
     option: Option
+    default: Any
+
+    @property
+    def help(self) -> str:
+        """One line about it, with its default; that a switch is off needs no words."""
+        if self.default is None or self.default is False:
+            return self.option.help
+        default = "yes" if self.default is True else str(self.default).removesuffix(".0")
+        return f"{self.option.help} (default: {default})"
 
     def checked(self, value: Any) -> Any:
         """The value in the setting's own type. Raises ``ValueError`` that says what it must be."""
         if self.kind in (int, float):
             return self._checked_number(value)
         if self.kind is bool:
+            # Not isinstance() here and below: to Python true is a number, and 1 is none of ours.
             if type(value) is not bool:
                 raise ValueError("must be true or false")
             return value
@@ -83,6 +94,7 @@ def shown(value: Any) -> str:
     """A wrong value for a message: short, on one line, and as TOML writes it where that differs."""
     if isinstance(value, bool):
         return str(value).lower()
+    # Python refuses to write numbers of more than 4300 digits, and nobody would read them.
     if isinstance(value, int) and value.bit_length() > 64:
         return "so large a number"
     text = repr(value)
@@ -91,8 +103,9 @@ def shown(value: Any) -> str:
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like a wrong one; None if none is."""
-    found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    return found[0] if found else None
+    # A cutoff below Python's own 0.6: a far guess is shown as a question, and costs nothing.
+    matches = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    return matches[0] if matches else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

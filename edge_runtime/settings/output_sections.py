@@ -10,16 +10,17 @@ from edge_runtime.settings.option import Option
 
 #: The sections below.
 OUTPUT_SECTIONS = ("jsonl", "web", "mqtt", "prometheus")
-MQTT_PORT = 1883
-MQTT_TLS_PORT = 8883
+MQTT_PORT, MQTT_TLS_PORT = 1883, 8883  # as registered for MQTT
 
 
 def _mqtt_topic(text: str) -> None:
+    # "+" and "#" are for subscribers, and topics that begin with "$" belong to the broker.
     if not re.fullmatch(r"[^\s+#$/][^\s+#/]*(/[^\s+#/]+)*", text) or len(text) > 200:
         raise ValueError("must be a topic of at most 200 characters without spaces, + and #, as home/cellar")
 
 
 def _mqtt_name(text: str) -> None:
+    # What Home Assistant accepts in the topics by which it finds devices.
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
         raise ValueError("must be at most 64 letters, digits, - and _")
 
@@ -53,7 +54,7 @@ class JsonlConfig:
     ] = None
     keep: Annotated[
         int,
-        Option("--jsonl-keep", "full files to keep as FILE.1, FILE.2 ... (default: 3)", "N", low=1, high=999),
+        Option("--jsonl-keep", "full files to keep as FILE.1, FILE.2 ...", "N", low=1, high=999),
     ] = 3
 
 
@@ -82,7 +83,7 @@ class WebConfig:
     ] = None
     fps: Annotated[
         int,
-        Option("--web-fps", "pictures a second for its viewers, at most (default: 15)", "N", low=1, high=60),
+        Option("--web-fps", "pictures a second for its viewers, at most", "N", low=1, high=60),
     ] = 15
     bench: Annotated[
         Path | None,
@@ -117,22 +118,20 @@ class MqttConfig:
             "--mqtt-ca-file", "the authority to check it by (default: the system's)", "FILE", names_file=True
         ),
     ] = None
-    topic: Annotated[
-        str, Option("--mqtt-topic", "topics begin with it (default: pi-infer)", "TOPIC", check=_mqtt_topic)
-    ] = "pi-infer"
+    topic: Annotated[str, Option("--mqtt-topic", "topics begin with it", "TOPIC", check=_mqtt_topic)] = (
+        "pi-infer"
+    )
     name: Annotated[
         str | None,
         Option("--mqtt-name", "this device there (default: the host's name)", "NAME", check=_mqtt_name),
     ] = None
-    qos: Annotated[int, Option("--mqtt-qos", "quality of service (default: 0)", "0|1|2", low=0, high=2)] = 0
+    qos: Annotated[int, Option("--mqtt-qos", "quality of service", "0|1|2", low=0, high=2)] = 0
     seconds: Annotated[
         float,
-        Option(
-            "--mqtt-seconds", "seconds between messages, at least (default: 1)", "S", low=0.05, high=86_400
-        ),
+        Option("--mqtt-seconds", "seconds between messages, at least", "S", low=0.05, high=86_400),
     ] = 1.0
     home_assistant: Annotated[
-        bool, Option("--mqtt-home-assistant", "announce the device to Home Assistant (default: yes)")
+        bool, Option("--mqtt-home-assistant", "announce the device to Home Assistant")
     ] = True
 
 
@@ -151,5 +150,5 @@ class PrometheusConfig:
     ] = None
     seconds: Annotated[
         float,
-        Option("--prometheus-seconds", "seconds between its versions (default: 15)", "S", low=1, high=86_400),
+        Option("--prometheus-seconds", "seconds between its versions", "S", low=1, high=86_400),
     ] = 15.0

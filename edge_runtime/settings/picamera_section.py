@@ -6,15 +6,16 @@ from typing import Annotated, Any
 
 from edge_runtime.settings.option import Option
 
-FORMATS = ("RGB888", "YUV420")
+FORMATS = ("RGB888", "YUV420")  # of all that the ISP writes, the one that needs no work and the smallest
 AUTOFOCUS = ("continuous", "once", "off")
-SIDES_PX = (64, 8192)
+SIDES_PX = (64, 8192)  # the ISP of a Pi 4 gives no smaller picture; a larger one is a slip
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """Height and width of ``WIDTHxHEIGHT``. Raises ``ValueError`` that says what it must be."""
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text, re.ASCII)
-    width, height = map(int, found.groups()) if found else (0, 0)
+    # ASCII, or the digits of other scripts would count as digits.
+    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text, re.ASCII)
+    width, height = map(int, sides.groups()) if sides else (0, 0)
     low, high = SIDES_PX
     if not (low <= min(width, height) and max(width, height) <= high):
         raise ValueError(f"must be WIDTHxHEIGHT, as 640x480, with sides from {low} to {high}")
@@ -56,7 +57,7 @@ class PicameraConfig:
         str,
         Option(
             "--camera-format",
-            "RGB888, or YUV420 at half the buffers' memory (default: RGB888)",
+            "RGB888, or YUV420 at half the buffers' memory",
             "|".join(FORMATS),
             check=_format,
         ),

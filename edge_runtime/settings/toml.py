@@ -42,14 +42,14 @@ def to_toml(config: Config) -> str:
         for key, setting in settings.items():
             value = getattr(getattr(config, section), key)
             text = f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}"
-            lines.append(f"{text}  # {setting.option.flag}: {setting.option.help}")
+            lines.append(f"{text}  # {setting.option.flag}: {setting.help}")
     return "\n".join(lines) + "\n"
 
 
 def _document(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except RecursionError as error:
+    except RecursionError as error:  # a few kilobytes of "[" are enough for that
         raise InputError(f"{path} is not a settings file: nested too deeply") from error
     except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
@@ -72,6 +72,7 @@ def _section_values(path: Path, text: str, section: str, values: Mapping[str, An
 
 def _beside(config_file: Path, value: str | Path) -> str | Path:
     """A file named in the settings, as seen from the folder of the settings."""
+    # These stand where a file's name may stand, but are none.
     if str(value) in ("demo", "-") or "://" in str(value):
         return value
     return type(value)(config_file.parent / value)
@@ -100,14 +101,15 @@ def _home(key: str) -> str | None:
 
 def _line_of(text: str, section: str | None, key: str) -> str:
     """``:LINE`` where ``key`` is set or, without a section, where it begins; empty if that cannot be told."""
+    # The parser tells no lines; a few patterns find the place again in whatever it has accepted.
     name = rf"""["']?{re.escape(key)}["']?"""
     here = re.compile(rf"\s*{name}\s*[=.]")
     dotted = re.compile(rf"\s*{section}\s*\.\s*{name}\s*[=.]|\s*{section}\s*=")
     header = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]")
     current: str | None = None
     for number, line in enumerate(text.splitlines(), 1):
-        if found := header.match(line):
-            current = found.group(1)
+        if section_header := header.match(line):
+            current = section_header.group(1)
             if section is None and re.match(rf"{name}(\.|$)", current):
                 return f":{number}"
         elif (current == section and here.match(line)) or (current is None and dotted.match(line)):
@@ -116,7 +118,8 @@ def _line_of(text: str, section: str | None, key: str) -> str:
 
 
 def _toml_value(value: Any) -> str:
-    """Printable text needs no more escapes than JSON has."""
+    """A value as TOML writes it."""
+    # The settings hold printable text only, which needs no more escapes than JSON has.
     if isinstance(value, bool | int | float):
         return str(value).lower()
     return json.dumps(str(value), ensure_ascii=False)

@@ -1,7 +1,6 @@
 """Types of the arguments of ``pi-export``: text to value, or one line that says what was expected."""
 
 import argparse
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,35 +16,6 @@ def size(text: str) -> tuple[int, int]:
     if height < 1 or width < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a height and width such as 224x224")
     return height, width
-
-
-def whole(text: str) -> int:
-    """An argument type: a whole number from 0."""
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def ratio(text: str) -> float:
-    """An argument type: a finite number from 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 1 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1, such as 2.5")
-    return value
-
-
-def percent(text: str) -> float:
-    """An argument type: a number from 0 to 100."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
-    return value
 
 
 def method_names(text: str) -> tuple[str, ...]:

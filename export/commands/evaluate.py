@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.settings.command_line import positive
+from edge_runtime.settings.arguments import positive
 from export.commands.arguments import add_card_option, add_json_option, padding
 from export.commands.printing import show, warn_of_skipped
 

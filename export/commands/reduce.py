@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.base.errors import TargetUnmetError
 from edge_runtime.base.files import require_writable
-from edge_runtime.settings.command_line import positive
-from export.commands.arguments import add_card_option, add_json_option, method_names, percent, ratio, whole
+from edge_runtime.settings.arguments import percent, positive, ratio, whole
+from export.commands.arguments import add_card_option, add_json_option, method_names
 from export.commands.printing import show, warn_of_skipped
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ import cv2
 import numpy as np
 
 from edge_runtime.frames.base import Frame, FrameSource
-from edge_runtime.frames.opencv import OpenCVSource
+from edge_runtime.frames.video_file import VideoFileSource, open_file
 from edge_runtime.inference import Model
 from edge_runtime.model.engines.onnxruntime import default_threads
 from edge_runtime.model.image import Image
@@ -132,7 +132,7 @@ def compare(path: Path, video: Path, threads: int, seconds: float, rounds: int) 
     pairs = []
     for _ in range(rounds):
         before = bare(model, image, seconds / 2)
-        whole = played(model, OpenCVSource(str(video)), seconds)
+        whole = played(model, VideoFileSource(open_file(str(video))), seconds)
         after = bare(model, image, seconds / 2)
         pairs.append((whole, (before.fps + after.fps) / 2, (before.processor_ms + after.processor_ms) / 2))
     share = statistics.median(100 * whole.fps / min(rate_hz, fps) for whole, fps, _ in pairs)

@@ -400,7 +400,7 @@ def test_when_we_end_everything_there_ends(
     environment = {**os.environ, "TMPDIR": str(temporary)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     with process:
-        wait_for(lambda: any("benchmark_worker" in line for line in marked(server.mark)))
+        wait_for(lambda: any("edge_runtime.bench.worker" in line for line in marked(server.mark)))
         assert connections(temporary)
         process.send_signal(number)
         if number != signal.SIGKILL:

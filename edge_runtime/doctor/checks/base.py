@@ -18,8 +18,8 @@ class Finding:
     """The answer of one check.
 
     Attributes:
-        verdict: How it ended.
-        detail: What was found, in one line.
+        verdict: How the check ended.
+        detail: What the machine is like, in one line.
         remedy: What to do about it, in one line; empty unless it is a warning or a problem.
     """
 
@@ -29,20 +29,20 @@ class Finding:
 
 
 def ok(detail: str) -> Finding:
-    """All is well."""
+    """A finding that all is well."""
     return Finding(Verdict.OK, detail)
 
 
 def warning(detail: str, remedy: str) -> Finding:
-    """It works, but worse than it could, or not for long."""
+    """A finding that something works, but worse than it could, or not for long."""
     return Finding(Verdict.WARNING, detail, remedy)
 
 
 def problem(detail: str, remedy: str) -> Finding:
-    """Something will not work."""
+    """A finding that something will not work."""
     return Finding(Verdict.PROBLEM, detail, remedy)
 
 
 def not_applicable(reason: str) -> Finding:
-    """This machine cannot have that pain, or it cannot be told from here."""
+    """A finding that this machine cannot have that pain, or that it cannot be told from here."""
     return Finding(Verdict.NOT_APPLICABLE, reason)

@@ -7,16 +7,17 @@ from edge_runtime.doctor.checks.machine import Machine
 from edge_runtime.machine.cameras import camera_holders, find_cameras
 
 LEAST_CMA_MIB = 16  # one raw picture of a 12-megapixel sensor
-SAFE_CMA_MIB = 40
+SAFE_CMA_MIB = 40  # our four buffers of a few megabytes at most, and a raw picture beside them
 NO_CONNECTOR = "no camera on the camera connector"
 
 
 def camera(machine: Machine) -> Finding:
-    """Is there one?"""
+    """Is there a camera?"""
     cameras = find_cameras(machine.root)
-    found = [*(f"{sensor} on the camera connector" for sensor in cameras.sensors), *cameras.usb]
-    if found or cameras.receives:
-        return ok(", ".join(found) or "a camera on the camera connector")
+    names = [*(f"{sensor} on the camera connector" for sensor in cameras.sensors), *cameras.usb]
+    # A receiver without a known sensor still counts: drivers of other makers name theirs as they like.
+    if names or cameras.receives:
+        return ok(", ".join(names) or "a camera on the camera connector")
     if not machine.is_pi:
         return not_applicable("no camera, and not a Raspberry Pi: other sources work")
     if "camera_auto_detect=0" in machine.boot_settings:
@@ -34,6 +35,7 @@ def camera_free(machine: Machine) -> Finding:
     """A camera serves one process (picamera2 issues 399 and 1048)."""
     cameras = find_cameras(machine.root)
     holders = camera_holders(machine.root)
+    # A process is called after the script that started it: this is how ours is known.
     others = [holder for holder in holders if holder.name != "pi-infer"]
     if others:
         held = others[0]

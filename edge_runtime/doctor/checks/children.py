@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-KEPT_BYTES = 64 << 10
+KEPT_BYTES = 64 << 10  # of each output; a version, a fact or a last line of errors needs far less
 ENVIRONMENT = {
     "ORT_DISABLE_TELEMETRY": "1",
     "LIBCAMERA_LOG_LEVELS": "*:ERROR",
@@ -37,9 +37,9 @@ class Answer:
     """What a child said, and how it ended.
 
     Attributes:
-        outcome: How it ended.
-        output: Its standard output.
-        errors: Its standard error.
+        outcome: How the child ended.
+        output: Its standard output, the first 64 KiB.
+        errors: Its standard error, the first 64 KiB.
         signal: Name of the signal that killed it, for example ``SIGILL``.
     """
 
@@ -53,6 +53,7 @@ class Answer:
         """Why it did not get done, in a few words: the last line of its errors, or how it ended."""
         if self.outcome is Outcome.KILLED:
             return f"killed by {self.signal}"
+        # The last line: that of a Python traceback is the error itself.
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
         said_why = lines and self.outcome in (Outcome.FAILED, Outcome.ABSENT)
         return lines[-1][:300] if said_why else str(self.outcome)
@@ -106,6 +107,7 @@ class _Child:
         return Answer(outcome, *texts, signal=_signal_name(-code) if code < 0 else "")
 
     def _kill(self, process: subprocess.Popen[bytes]) -> int:
+        # The group, for what the child started would go on, and keep us waiting.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         try:

@@ -15,7 +15,7 @@ from edge_runtime.machine.board import ROOT
 
 LARGEST_TEXT_BYTES = 32 << 20  # /var/lib/dpkg/status of a desktop has about 4 MiB
 UNIT = "pi-infer.service"
-UNIT_FOLDERS = (
+UNIT_FOLDERS = (  # in the order in which systemd prefers them
     "etc/systemd/system",
     "usr/local/lib/systemd/system",
     "usr/lib/systemd/system",
@@ -34,7 +34,7 @@ class Machine:
         home: The user's home folder.
         pointer_bits: 64, or 32 where no wheel of onnxruntime exists.
         free_mib: Room on the disk that our state is written to; None where unknown.
-        answers: What child processes said; see ``doctor.questions`` for the names.
+        answers: What child processes said; see ``diagnose.questions`` for the names.
     """
 
     root: Path = ROOT
@@ -49,7 +49,7 @@ class Machine:
         """A file's text, without the final NUL of device-tree files."""
         path = self.root / name
         try:
-            if not path.is_file():
+            if not path.is_file():  # a pipe would have us wait
                 return ""
             with path.open("rb") as file:
                 return file.read(LARGEST_TEXT_BYTES).decode(errors="replace").strip("\0\n ")
@@ -76,28 +76,31 @@ class Machine:
     @cached_property
     def packages(self) -> Mapping[str, str]:
         """Installed packages of the distribution, name to version."""
-        found = {}
+        versions = {}
+        # The file itself can be read also where dpkg is what is broken.
         for paragraph in self.text("var/lib/dpkg/status").split("\n\n"):
             if "\nStatus: install ok installed" in paragraph:
                 name = re.search(r"^Package: (\S+)$", paragraph, re.MULTILINE)
                 version = re.search(r"^Version: (\S+)$", paragraph, re.MULTILINE)
                 if name and version:
-                    found[name.group(1)] = version.group(1)
-        return found
+                    versions[name.group(1)] = version.group(1)
+        return versions
 
     @cached_property
     def python_packages(self) -> Mapping[str, str]:
         """Installed Python packages, normalised name to version; of several the one that is imported."""
-        found: dict[str, str] = {}
+        versions: dict[str, str] = {}
+        # By the names of their folders: importlib.metadata would open a file of each.
         for folder in self.site:
             for entry in self.names(folder):
                 if match := re.match(r"([^-]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", entry):
-                    found.setdefault(re.sub(r"[-_.]+", "-", match.group(1)).lower(), match.group(2))
-        return found
+                    versions.setdefault(re.sub(r"[-_.]+", "-", match.group(1)).lower(), match.group(2))
+        return versions
 
     @cached_property
     def boot_settings(self) -> tuple[str, ...]:
         """The lines of the firmware's ``config.txt`` that are in force on some board."""
+        # Sections such as [pi4] are taken for all boards: to leave one out by mistake would hide a cause.
         text = self.text("boot/firmware/config.txt") or self.text("boot/config.txt")
         lines = (re.sub(r"\s+", "", line.partition("#")[0]) for line in text.splitlines())
         return tuple(line for line in lines if line)
@@ -127,7 +130,7 @@ def this_machine(answers: Mapping[str, Answer]) -> Machine:
 
 
 def _free_mib() -> float | None:
-    for folder in ("/var/lib", "/"):
+    for folder in ("/var/lib", "/"):  # the first may be a file system of its own
         try:
             return shutil.disk_usage(folder).free / 2**20
         except OSError:

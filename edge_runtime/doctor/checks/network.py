@@ -1,4 +1,4 @@
-"""Checks of a network and of our own frame path, from the facts that ``network_probe`` found in a child."""
+"""Checks of a network and of our own frame path, by the facts that ``network_probe`` prints in a child."""
 
 import json
 import math
@@ -9,51 +9,52 @@ from edge_runtime.doctor.checks.base import Finding, not_applicable, ok, problem
 from edge_runtime.doctor.checks.children import Outcome
 from edge_runtime.doctor.checks.machine import Machine
 
-LARGEST_GOLDEN_ERROR = 1e-3
-OLDEST_FRAME_MS = 100.0
-LARGEST_IDLE_CPU = 0.1
+LARGEST_GOLDEN_ERROR = 1e-3  # of the largest value; kernels of other processors add up in another order
+OLDEST_FRAME_MS = 100.0  # ten times what lies between the probe's frames: a queue grows beyond it
+LARGEST_IDLE_CPU = 0.1  # of a processor; threads that spin use all of one, each
 REINSTALL = "install pi-infer again with deploy/install.sh, which pins versions that were tested together"
 
 
 def facts(machine: Machine) -> Mapping[str, Any]:
-    """What the child found out before it ended."""
+    """The facts about the network that the child printed before it ended, however it ended."""
     answer = machine.answers.get("network")
-    found: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     for line in answer.output.splitlines() if answer else ():
         try:
             fact = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        found |= fact if isinstance(fact, dict) else {}
-    return found
+        known |= fact if isinstance(fact, dict) else {}
+    return known
 
 
 def loads(machine: Machine) -> Finding:
-    """Does the network load and run at all?"""
-    answer, found = machine.answers.get("network"), facts(machine)
+    """Does the network load and run on this machine?"""
+    answer, known = machine.answers.get("network"), facts(machine)
     if answer is None:
         return not_applicable("no network was tried")
-    if "refused" in found:
-        return problem(str(found["refused"]), "give another network with --model, or install this one again")
+    if "refused" in known:
+        return problem(str(known["refused"]), "give another network with --model, or install this one again")
     if answer.outcome is Outcome.LATE:
         return warning(
             "loading and running the network takes too long", "choose a smaller network, or reduce it more"
         )
     if answer.outcome is not Outcome.DONE:
         return problem(f"a network does not load and run: {answer.complaint}", REINSTALL)
-    return ok(f"{found.get('network', 'the network')} loads and runs")
+    return ok(f"{known.get('network', 'the network')} loads and runs")
 
 
 def golden(machine: Machine) -> Finding:
     """The same network must give the same answer here as where it was made (onnxruntime issue 13515)."""
-    found = facts(machine)
-    if "golden_error" not in found:
+    known = facts(machine)
+    if "golden_error" not in known:
         return not_applicable("no network ran")
-    error = found["golden_error"]
+    error = known["golden_error"]
     if error is None:
         return warning(
             "the network carries no known answer to compare with", "write one with 'pi-export card'"
         )
+    # "not <=" rather than ">": an error of NaN is no small one.
     if not isinstance(error, int | float) or not error <= LARGEST_GOLDEN_ERROR:
         return problem(
             f"the network answers wrongly on this machine (off by {error})",
@@ -64,12 +65,13 @@ def golden(machine: Machine) -> Finding:
 
 def static_shapes(machine: Machine) -> Finding:
     """Changing shapes make memory grow (onnxruntime issues 9313 and 11118)."""
-    found = facts(machine)
-    if not isinstance(found.get("static"), bool):
+    known = facts(machine)
+    if not isinstance(known.get("static"), bool):
         return not_applicable("no network ran")
-    if found["static"]:
-        return ok(f"every frame has the same shape, {_times(found.get('input_shape'))}")
-    detail = f"the network leaves the size open ({_times(found.get('input_shape'))}), so memory may grow"
+    shape = _times(known.get("input_shape"))
+    if known["static"]:
+        return ok(f"every frame has the same shape, {shape}")
+    detail = f"the network leaves the size open ({shape}), so memory may grow"
     return warning(detail, "export it with a fixed height and width")
 
 
@@ -119,8 +121,8 @@ def frame_age(machine: Machine) -> Finding:
     )
 
 
-def _number(found: Mapping[str, Any], key: str) -> float | None:
-    value = found.get(key)
+def _number(known: Mapping[str, Any], key: str) -> float | None:
+    value = known.get(key)
     usable = isinstance(value, int | float) and math.isfinite(value)
     return float(value) if usable else None  # type: ignore[arg-type]
 

@@ -21,8 +21,9 @@ from edge_runtime.model.golden import golden_error, golden_frame
 from edge_runtime.model.preprocess import Preprocessor
 
 STRIDE_BYTES = 64  # rows of the Pi 5's camera begin at multiples of this
+# A reader four times slower than its source: the fifth frame of a queue would be 120 ms old.
 FRAME_INTERVAL_S, READER_INTERVAL_S, READS = 0.01, 0.04, 5
-IDLE_S = 0.25
+IDLE_S = 0.25  # of the four seconds that the doctor has for everything
 
 
 def main(model: str = "") -> None:
@@ -43,10 +44,12 @@ def padding_exact(spec: InputSpec) -> bool:
     image = golden_frame(0, spec.size)
     height, width, _ = image.shape
     row_bytes = -(-(width * 3 + 1) // STRIDE_BYTES) * STRIDE_BYTES
+    # The padding is white: where it became part of the picture, it would show.
     buffer = np.full(height * row_bytes, 255, np.uint8)
     padded = np.ndarray((height, width, 3), np.uint8, buffer, strides=(row_bytes, 3, 1))
     padded[:] = image
     prepare = Preprocessor(spec)
+    # A copy, for the preprocessor writes every tensor into the same memory.
     return np.array_equal(prepare(image).copy(), prepare(padded))
 
 
@@ -110,6 +113,7 @@ def _golden(model: Model) -> dict[str, object]:
 
 def _idle_cpu(model: Model) -> float:
     """Processor seconds per second that the session's threads use between frames."""
+    # Once, for the threads begin to spin after their first work.
     model(golden_frame(0, model.card.input.size))
     start = time.process_time()
     time.sleep(IDLE_S)

@@ -7,8 +7,9 @@ from edge_runtime.doctor.checks.children import Answer, Outcome
 from edge_runtime.doctor.checks.machine import Machine
 
 DIES_ON_PI4 = "1.21.0"
-FIRST_WITH_TELEMETRY = (1, 29)
+FIRST_WITH_TELEMETRY = (1, 29)  # of onnxruntime
 TELEMETRY_FOLDER = ".cache/Microsoft/DeveloperTools/.onnxruntime"
+# How libraries that were compiled for another numpy say so, from Cython's wheels to NumPy 2 itself.
 ABI_COMPLAINTS = (
     "numpy.dtype size changed",
     "numpy.ndarray size changed",
@@ -105,7 +106,7 @@ def environment(machine: Machine) -> Finding:
 
 
 def picamera2(machine: Machine) -> Finding:
-    """It must import, and be able to cancel a capture that hangs (picamera2 issues 794, 1004, 1264)."""
+    """picamera2 must import, and be able to cancel a capture that hangs (its issues 794, 1004, 1264)."""
     if not machine.is_pi:
         return not_applicable("not a Raspberry Pi")
     if "python3-picamera2" not in machine.packages:
@@ -137,6 +138,7 @@ def libcamera_versions(machine: Machine) -> Finding:
             f"a second libcamera in {own[0]} hides the system's",
             "remove it ('sudo ninja -C build uninstall' where it was built), then sudo ldconfig",
         )
+    # Libraries of older releases may stay installed; it is wrong only if none is of this one.
     tuning = machine.packages.get("libcamera-ipa", binding)
     libraries = {v for name, v in machine.packages.items() if re.fullmatch(r"libcamera\d[\d.]*", name)}
     if tuning != binding or (libraries and binding not in libraries):
@@ -181,8 +183,8 @@ def _own_builds(machine: Machine) -> list[str]:
 
 def _upstream(version: str) -> str:
     """A distribution's version as pip writes it: ``1:2.2.4+ds-1`` is 2.2.4."""
-    found = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
-    return found.group(1) if found else ""
+    numbers = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
+    return numbers.group(1) if numbers else ""
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -6,9 +6,9 @@ from edge_runtime.doctor.checks.base import Finding, not_applicable, ok, problem
 from edge_runtime.doctor.checks.machine import Machine
 from edge_runtime.machine.board import read_condition, throttling as throttling_words
 
-NOW = 0xF
-HOT_C = 80.0
-FULL_MIB, TIGHT_MIB = 100, 500
+NOW = 0xF  # the bits of get_throttled for this moment; those from 16 on are for "since boot"
+HOT_C = 80.0  # where the firmware of a Raspberry Pi begins to slow the processor
+FULL_MIB, TIGHT_MIB = 100, 500  # below, a new model may not fit; or an upgrade of the system
 NO_TEMPERATURE = "the machine does not tell its temperature"
 
 
@@ -33,10 +33,10 @@ def memory_cgroup(machine: Machine) -> Finding:
 def throttling(machine: Machine) -> Finding:
     """A slowed processor makes every measurement a lie."""
     answer = machine.answers.get("vcgencmd")
-    found = re.search(r"^throttled=0x([0-9a-fA-F]{1,8})$", answer.output if answer else "", re.MULTILINE)
-    if found is None:
+    digits = re.search(r"^throttled=0x([0-9a-fA-F]{1,8})$", answer.output if answer else "", re.MULTILINE)
+    if digits is None:
         return _heat(machine, "" if answer is None else answer.errors, machine.is_pi)
-    bits = int(found.group(1), 16)
+    bits = int(digits.group(1), 16)
     words = ", ".join(throttling_words(bits))
     if bits & NOW:
         return problem(words, _slow_remedy(bits))
@@ -46,13 +46,13 @@ def throttling(machine: Machine) -> Finding:
 
 
 def _slow_remedy(bits: int) -> str:
-    if bits & 0x10001:
+    if bits & 0x10001:  # under-voltage, now or since boot: everything else follows from it
         return "use the board's own power supply and a short cable"
     return "fit a heat sink or a fan, and let air to the board"
 
 
 def _heat(machine: Machine, complaint: str, is_pi: bool) -> Finding:  # noqa: FBT001
-    """Without the firmware's word, the temperature has to do."""
+    """Judge by the temperature, where the firmware does not say whether it slows the processor."""
     temperature_c = read_condition(machine.root, vcgencmd="").temperature_c
     if temperature_c is not None and temperature_c >= HOT_C:
         return warning(f"{temperature_c:.0f} °C: the processor is, or will be, slowed", _slow_remedy(0))
@@ -69,6 +69,7 @@ def watchdog(machine: Machine) -> Finding:
     unit = machine.unit
     if unit is None:
         return not_applicable("the service is not installed")
+    # Of a setting that drop-ins repeat, the last counts.
     restart, limit = (unit.get(key, "").rpartition("\n")[2] for key in ("Restart", "WatchdogSec"))
     if limit in ("", "0", "infinity") or restart not in (
         "always",
@@ -87,6 +88,7 @@ def watchdog(machine: Machine) -> Finding:
 
 def sd_card(machine: Machine) -> Finding:
     """Cards wear out by writing; ours are only on change, swap's are for ever."""
+    # The last line for "/": what is mounted later lies on top.
     mounts = re.findall(r"^(\S+) / (\S+) (\S+) ", machine.text("proc/mounts"), re.MULTILINE)
     device, kind, options = mounts[-1] if mounts else ("", "", "")
     if kind == "overlay":

@@ -1,6 +1,7 @@
 """``pi-infer bench``: what it writes, refuses and leaves behind; never how fast."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -14,7 +15,10 @@ from typing import Any
 import onnx
 import pytest
 
+import edge_runtime
+from edge_runtime.base.errors import InputError
 from edge_runtime.bench.report import from_json
+from edge_runtime.bench.run import BenchSettings, bench
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakeNetwork = Callable[..., Path]
@@ -198,6 +202,54 @@ def test_a_round_says_what_a_round_must_say(make_network: MakeNetwork) -> None:
     # N - 1 intervals, from the end of the first frame: never less than the frames in them took.
     assert answer["seconds"] * 1000 >= sum(latency_ms[1:]) * 0.999
     assert 0 < answer["runtime_rss_mib"] <= answer["peak_rss_mib"]
+
+
+def test_python_compares_two_networks_in_a_line(make_network: MakeNetwork, tmp_path: Path) -> None:
+    path = make_network()
+    baseline = tmp_path / "base.onnx"
+    baseline.write_bytes(path.read_bytes())
+    said: list[str] = []
+    report = bench(BenchSettings(path, baseline, seconds=0.02, rounds=3, threads=1), said.append)
+    assert [model.name for model in report.models] == ["base.onnx", "tiny.onnx"]
+    assert report.speedup is not None
+    assert (report.rounds, report.seconds, report.machine.threads) == (3, 0.02, 1)
+    assert said[:2] == ["round 1 of 3: base.onnx", "round 1 of 3: tiny.onnx"]
+    assert len(said) == 6
+
+
+def test_python_is_told_by_exceptions(make_network: MakeNetwork, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read .*absent\.onnx"):
+        bench(BenchSettings(tmp_path / "absent.onnx"))
+    with pytest.raises(InputError, match=r"absent\.mp4"):
+        bench(BenchSettings(make_network(), source=str(tmp_path / "absent.mp4"), seconds=0.01, rounds=1))
+
+
+@pytest.mark.parametrize("nothing", [{"rounds": 0}, {"rounds": -1}, {"seconds": 0.0}, {"seconds": math.nan}])
+def test_a_benchmark_of_nothing_is_refused(nothing: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="measure nothing"):
+        BenchSettings(Path("m.onnx"), **nothing)
+
+
+def test_it_runs_from_a_folder_of_sources_that_nobody_installed(
+    make_network: MakeNetwork, tmp_path: Path
+) -> None:
+    packages = [folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))]
+    # An interpreter of no environment finds the libraries by this path, and there no link to our sources.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(packages)}
+    sources = Path(edge_runtime.__file__).parents[1]
+    code = (
+        f"import sys; sys.path.append({str(sources)!r}); from edge_runtime.cli import main; "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys._base_executable, "-P", "-c", code, "bench", str(make_network()), *SHORT]  # type: ignore[attr-defined]  # noqa: SLF001
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[:7]) == (0, "Network"), done.stderr
+
+
+def test_the_help_of_bench_loads_no_numpy() -> None:
+    code = "import sys, edge_runtime.commands.bench; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

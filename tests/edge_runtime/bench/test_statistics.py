@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from edge_runtime.bench.messages import Round
 from edge_runtime.bench.run import order
 from edge_runtime.bench.statistics import (
-    Round,
     compare,
     disturbances,
     frames_per_second,

@@ -229,7 +229,9 @@ def test_bench_takes_as_many_threads_as_the_settings(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ending:
         main(["bench", "m.onnx", "--threads", number])
     assert ending.value.code == 2
-    assert f"argument --threads: {number!r} is not a whole number from 1" in capsys.readouterr().err
+    assert (
+        f"argument --threads: must be a whole number from 1 to 256, not {number!r}" in capsys.readouterr().err
+    )
 
 
 def test_a_reader_that_goes_away_ends_the_run_silently(make_network: MakeNetwork, tmp_path: Path) -> None:

@@ -61,10 +61,12 @@ def test_no_stream_is_odd_or_too_small_and_the_aspect_stays(
 ) -> None:
     got = stream_size(InputSpec((height, width), resize=resize), sensor)
     assert all(side % 2 == 0 and side >= SMALLEST_SIDE for side in got)
-    if resize != "letterbox":
-        scale = max(1, SMALLEST_SIDE / min(height, width))
-        assert abs(got[0] - width * scale) <= 2
-        assert abs(got[1] - height * scale) <= 2
+    wanted = (width, height)
+    if resize == "letterbox":  # the largest picture of the sensor's shape in the input
+        fit = min(height / sensor[0], width / sensor[1])
+        wanted = (max(1, round(sensor[1] * fit)), max(1, round(sensor[0] * fit)))
+    scale = max(1, SMALLEST_SIDE / min(wanted))
+    assert got == pytest.approx((wanted[0] * scale, wanted[1] * scale), abs=2)
 
 
 def test_the_sensor_sees_its_whole_field_of_view() -> None:
@@ -83,7 +85,8 @@ def test_controls_are_those_asked_for_and_autofocus_runs_by_itself() -> None:
         "ExposureTime": 50_000,
         "AnalogueGain": 2.5,
     }
-    assert all(controls(PicameraConfig(autofocus=mode), EVERYTHING) for mode in AUTOFOCUS)
+    modes = {mode: controls(PicameraConfig(autofocus=mode), EVERYTHING)["AfMode"] for mode in AUTOFOCUS}
+    assert modes == {"off": 0, "once": 1, "continuous": 2}
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,10 @@ def test_values_beyond_the_cameras_limits_name_them() -> None:
         controls(PicameraConfig(gain=20), EVERYTHING)
     with pytest.raises(CameraError, match="--exposure-us from 26 to 220000, not 10"):
         controls(PicameraConfig(exposure_us=10), EVERYTHING)
+    assert controls(PicameraConfig(gain=16), EVERYTHING)["AnalogueGain"] == 16
+    assert controls(PicameraConfig(gain=1), EVERYTHING)["AnalogueGain"] == 1
+    boundless = {**EVERYTHING, "AnalogueGain": (1.0, 0.0, 1.0)}
+    assert controls(PicameraConfig(gain=20), boundless)["AnalogueGain"] == 20
 
 
 def test_an_exposure_must_fit_into_its_frame() -> None:

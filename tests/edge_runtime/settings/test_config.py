@@ -2,6 +2,7 @@ import argparse
 import os
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,10 @@ from edge_runtime.settings.config import (
     ServiceConfig,
     SourceConfig,
 )
-from edge_runtime.settings.flags import add_flags, effective
+from edge_runtime.settings.flags import add_flags, borrow_flag, effective
 from edge_runtime.settings.option import Setting
 from edge_runtime.settings.output_sections import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
+from edge_runtime.settings.picamera_section import AUTOFOCUS, FORMATS, PicameraConfig
 from edge_runtime.settings.toml import read_config, to_toml
 
 if TYPE_CHECKING:
@@ -222,6 +224,38 @@ def test_every_field_of_every_section_is_a_setting_with_a_flag_of_its_own() -> N
         assert list(known) == [declared.name for declared in fields(getattr(Config(), section))]
 
 
+def test_help_tells_the_default_that_is_in_force() -> None:
+    helps = {
+        setting.option.flag: setting.help for section in SETTINGS.values() for setting in section.values()
+    }
+    config = Config()
+    assert helps["--web-fps"].endswith(f"at most (default: {config.web.fps})")
+    assert helps["--mqtt-qos"] == f"quality of service (default: {config.mqtt.qos})"
+    assert helps["--prometheus-seconds"].endswith("(default: 15)")
+    assert helps["--mqtt-home-assistant"].endswith("(default: yes)")
+    assert helps["--hflip"] == "mirror the picture left to right"
+    assert helps["--framerate"] == "frames a second from the camera (default: 30)"
+    assert all(text.count("(default: ") <= 1 for text in helps.values())
+
+
+def borrowed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    borrow_flag(parser, "model", "threads")
+    borrow_flag(parser, "model", "input", "for this command")
+    assert "--input CARD.json  for this command" in parser.format_help()
+    return parser.parse_args(arguments)
+
+
+def test_a_command_without_settings_may_take_a_flag_as_a_setting_declares_it() -> None:
+    assert vars(borrowed()) == {"threads": None, "input": None}
+    assert vars(borrowed("--threads", "3", "--input", "c.json")) == {"threads": 3, "input": Path("c.json")}
+    for wrong, words in (("0", "from 1 to 256, not '0'"), ("x", "not 'x'")):
+        with pytest.raises(argparse.ArgumentError, match=f"--threads: must be a whole number.*{words}"):
+            borrowed("--threads", wrong)
+    with pytest.raises(argparse.ArgumentError, match="--input: must be a text that is not empty"):
+        borrowed("--input", "")
+
+
 TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12)
 FILES = TEXT.map(lambda text: Path("/") / text)
 
@@ -259,17 +293,37 @@ OUTPUTS = {
 }
 
 
+SIDES = st.integers(64, 8192)
+PICAMERA = st.builds(
+    PicameraConfig,
+    size=st.none() | st.builds("{}x{}".format, SIDES, SIDES),
+    format=st.sampled_from(FORMATS),
+    framerate=st.none() | st.floats(0.1, 1000),
+    rotation=st.sampled_from([0, 180]),
+    hflip=st.booleans(),
+    vflip=st.booleans(),
+    autofocus=st.none() | st.sampled_from(AUTOFOCUS),
+    exposure_us=st.none() | st.integers(1, 600_000_000),
+    gain=st.none() | st.floats(1, 64),
+)
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> Config:
-    source = draw(st.builds(SourceConfig, every_frame=st.booleans()))
+    place = draw(
+        st.just({})
+        | st.fixed_dictionaries({"camera": st.integers(0, 63)})
+        | st.fixed_dictionaries({"location": FILES.map(str) | st.just("demo")})
+    )
     source = draw(
-        st.just(source)
-        | st.builds(SourceConfig, camera=st.integers(0, 63))
-        | st.builds(SourceConfig, location=FILES.map(str) | st.just("demo"))
+        st.builds(
+            partial(SourceConfig, **place), every_frame=st.booleans(), reconnects=st.integers(0, 1_000_000)
+        )
     )
     threads = st.none() | st.integers(1, 256)
     return Config(
         source=source,
+        picamera=draw(PICAMERA),
         model=draw(st.builds(ModelConfig, path=st.none() | FILES, input=st.none() | FILES, threads=threads)),
         live=draw(st.builds(LiveConfig, frames=st.none() | st.integers(1), plain=st.booleans())),
         service=draw(st.builds(ServiceConfig, log_seconds=st.integers(1, 86_400))),

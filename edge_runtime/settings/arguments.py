@@ -1,0 +1,53 @@
+"""Types of arguments for the commands of both programs: text to value, or one line on what was expected."""
+
+import argparse
+import math
+import re
+
+LONGEST_SECONDS = 86_400  # a day: whoever gives more has mistaken the unit
+
+
+def positive(text: str) -> int:
+    """An argument type: a whole number from 1."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """An argument type: a whole number from 0."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def ratio(text: str) -> float:
+    """An argument type: a finite number from 1."""
+    value = _number(text)
+    if not 1 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1, such as 2.5")
+    return value
+
+
+def percent(text: str) -> float:
+    """An argument type: a number from 0 to 100."""
+    value = _number(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return value
+
+
+def positive_seconds(text: str) -> float:
+    """An argument type: a time above 0 and up to a day."""
+    value = _number(text)
+    if not 0 < value <= LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 86400")
+    return value
+
+
+def _number(text: str) -> float:
+    """The number a text means; NaN, which no bounds contain, where it means none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
