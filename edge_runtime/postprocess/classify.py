@@ -53,7 +53,9 @@ class Classification:
 
 
 class Classifier:
-    """Turns a classifier's first output into its best labels.
+    """Turns a classifier's scores into its best labels.
+
+    A single score, where the card names two classes, is that of the second: yes or no.
 
     A network may end in probabilities or in logits, and its file does not say which. Probabilities never
     leave 0 to 1, and a trained network's logits do so on about every frame: so outputs are taken as they are
@@ -79,7 +81,7 @@ class Classifier:
         """The best labels of one frame.
 
         Args:
-            outputs: The network's outputs; only the first is read: a score for each class.
+            outputs: The network's outputs; only that with the scores is read: see ``scores_index``.
             placement: Not used: a label has no place in the frame.
             image_shape: Not used either.
 
@@ -87,11 +89,14 @@ class Classifier:
             InputError: The card names a class that the network does not have.
         """
         del placement, image_shape
-        scores = outputs[0].reshape(-1)
-        self._require_labels_fit(scores.size)
+        scores = outputs[scores_index(outputs, self._card)].reshape(-1)
+        yes_or_no = is_yes_or_no(scores.size, self._card)
+        self._require_labels_fit(2 if yes_or_no else scores.size)
         if not np.isfinite(scores).all():
             return Classification((), valid=False)
         probabilities = self._probabilities(scores)
+        if yes_or_no:
+            probabilities = np.concatenate([1 - probabilities, probabilities])
         return Classification(tuple(self._label(probabilities, index) for index in self._best(probabilities)))
 
     def _probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -120,6 +125,26 @@ class Classifier:
                 named,
                 classes,
             )
+
+
+def scores_index(outputs: Outputs, card: ModelCard) -> int:
+    """Which output holds a classifier's scores.
+
+    Some networks give the number of the best class first, or features beside the scores. The scores are the
+    first output of real numbers that has one for each class of the card; else the first of real numbers.
+
+    Args:
+        outputs: The network's outputs for one frame.
+        card: Names the classes.
+    """
+    classes = len(card.labels or ())
+    real = [index for index, values in enumerate(outputs) if np.issubdtype(values.dtype, np.floating)]
+    return next((index for index in real if outputs[index].size == classes), real[0] if real else 0)
+
+
+def is_yes_or_no(scores: int, card: ModelCard) -> bool:
+    """Whether a single score decides between the two classes that the card names."""
+    return scores == 1 and set(card.labels or ()) == {0, 1}
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from edge_runtime.base.errors import TargetUnmetError
 from edge_runtime.base.files import require_writable
 from edge_runtime.settings.arguments import percent, positive, ratio, whole
 from export.commands.arguments import add_card_option, add_json_option, method_names
-from export.commands.printing import show, warn_of_skipped
+from export.commands.printing import show, warn, warn_of_skipped
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -113,6 +113,8 @@ def _run(arguments: argparse.Namespace) -> int:
         write_report(arguments.report, document)
     warn_of_skipped(delivery.skipped)
     show(reduction_table(delivery.reduction, str(delivery.path)))
+    if delivery.reduction.agreement:
+        warn(delivery.reduction.agreement.doubts(delivery.options.max_drop_percent))
     if not delivery.reduction.reached:
         raise TargetUnmetError(_unmet(delivery))
     return 0

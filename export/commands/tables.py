@@ -4,9 +4,11 @@ from rich import box
 from rich.table import Table
 
 from edge_runtime.model.card import ModelCard
+from export.judge.agreement import Agreement
 from export.judge.classification import ClassifierEvaluation
 from export.judge.detection import DetectorEvaluation
 from export.judge.evaluate import Evaluation
+from export.judge.raw import RawEvaluation
 from export.network.inspection import Inspection
 from export.reduction.result import Reduction
 
@@ -61,8 +63,8 @@ def reduction_table(reduction: Reduction, title: str) -> Table:
         )
     table.caption = (
         f"{reduction.speedup:.2f} times fewer multiply-adds, {reduction.parameters_ratio:.2f} times fewer "
-        f"weights, {_packed(reduction)}{_agreement(reduction)}{reduction.images} images, "
-        f"{reduction.seconds:.0f} s"
+        f"weights{_packed(reduction)}; fitted on {reduction.images} images in {reduction.seconds:.0f} s"
+        f"{_agreement(reduction)}"
     )
     table.caption_justify = "left"
     return table
@@ -72,24 +74,49 @@ def _packed(reduction: Reduction) -> str:
     """What is gained on disk beyond the fewer weights, where many of them are zero."""
     if reduction.storage_ratio <= reduction.parameters_ratio:
         return ""
-    return f"{reduction.storage_ratio:.2f} times smaller where zeros are packed, "
+    return f", {reduction.storage_ratio:.2f} times smaller where zeros are packed"
 
 
 def _agreement(reduction: Reduction) -> str:
-    if reduction.agreement_percent is None:
+    if reduction.agreement is None:
         return ""
-    return f"{reduction.agreement_percent:.1f} % agreement on images kept apart, "
+    return f"\n{reduction.agreement.words()}, of images kept apart{_divergence(reduction.agreement)}"
+
+
+def _divergence(agreement: Agreement) -> str:
+    return "" if agreement.divergence is None else f"; divergence {agreement.divergence:.2g} nats"
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
     """One row for each network; a column for each thing that was measured."""
     table = _table(f"{evaluation.images} images of {printable(str(evaluation.folder))}")
     table.add_column("Network", overflow="fold")
-    if isinstance(evaluation, DetectorEvaluation):
-        _fill_with_detectors(table, evaluation)
-    else:
-        _fill_with_classifiers(table, evaluation)
+    match evaluation:
+        case DetectorEvaluation():
+            _fill_with_detectors(table, evaluation)
+        case ClassifierEvaluation():
+            _fill_with_classifiers(table, evaluation)
+        case RawEvaluation():
+            _add_agreement_columns(table)
+            for score in evaluation.scores:
+                table.add_row(printable(str(score.model)), *_agreement_cells(score.agreement))
     return table
+
+
+def _add_agreement_columns(table: Table, *, divergence: bool = False) -> None:
+    table.add_column("Agreement with the first", justify="right")
+    table.add_column("95 % confidence", justify="right", no_wrap=True)
+    if divergence:
+        table.add_column("Divergence", justify="right", no_wrap=True)
+    table.add_column("Rests on", overflow="fold")
+
+
+def _agreement_cells(agreement: Agreement) -> list[str]:
+    worst = agreement.worst
+    cells = [_percent(worst.percent), f"{worst.low_percent:.1f} to {worst.high_percent:.1f} %"]
+    if agreement.divergence is not None:
+        cells.append(f"{agreement.divergence:.2g}")
+    return [*cells, printable(worst.words())]
 
 
 def _fill_with_classifiers(table: Table, evaluation: ClassifierEvaluation) -> None:
@@ -97,12 +124,12 @@ def _fill_with_classifiers(table: Table, evaluation: ClassifierEvaluation) -> No
     labelled = evaluation.scores[0].top1_percent is not None
     for name in ("Top-1", "lost", "Top-5", "lost") if labelled else ():
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Agreement with the first", justify="right")
+    _add_agreement_columns(table, divergence=True)
     for score in evaluation.scores:
         drops = evaluation.top1_drop(score), evaluation.top5_drop(score)
         accuracies = (score.top1_percent, drops[0], score.top5_percent, drops[1]) if labelled else ()
-        values = [*accuracies, score.agreement_percent]
-        table.add_row(printable(str(score.model)), *(_percent(v) for v in values if v is not None))
+        cells = [_percent(value) for value in accuracies if value is not None]
+        table.add_row(printable(str(score.model)), *cells, *_agreement_cells(score.agreement))
 
 
 def _fill_with_detectors(table: Table, evaluation: DetectorEvaluation) -> None:
@@ -110,13 +137,14 @@ def _fill_with_detectors(table: Table, evaluation: DetectorEvaluation) -> None:
     first = evaluation.scores[0]
     precisions = ("mAP50", "mAP") if first.map is not None else ()
     right_class = ("Right class",) if first.right_class_percent is not None else ()
-    for name in (*precisions, *right_class, "Agreement with the first"):
+    for name in (*precisions, *right_class):
         table.add_column(name, justify="right")
+    _add_agreement_columns(table)
     for score in evaluation.scores:
         values = [f"{value:.3f}" for value in (score.map50, score.map) if value is not None]
-        percents = (score.right_class_percent, score.agreement_percent)
-        values += [_percent(value) for value in percents if value is not None]
-        table.add_row(printable(str(score.model)), *values)
+        if score.right_class_percent is not None:
+            values.append(_percent(score.right_class_percent))
+        table.add_row(printable(str(score.model)), *values, *_agreement_cells(score.agreement))
 
 
 def card_table(card: ModelCard, title: str) -> Table:

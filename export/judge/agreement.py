@@ -1,79 +1,85 @@
-"""Agreement of a changed network with the original, in percent, from their outputs alone.
+"""Agreement of a changed network with the original: the figure, what it rests on, and what to doubt."""
 
-Of images with the same highest class; for detectors the F1 score of the detections against the original's;
-for any other network the share of the outputs' variance that is kept.
-"""
+from dataclasses import dataclass
+from typing import Any
 
-from collections.abc import Callable, Sequence
+from export.judge.figure import Figure, cases_needed
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edge_runtime.model.card import ModelCard
-from edge_runtime.model.image import Placement
-from edge_runtime.postprocess.boxes import iou
-from edge_runtime.postprocess.detections import Detections, make_detector
-from export.judge.average_precision import match
-
-Outputs = list[NDArray[np.float32]]
-Comparison = Callable[[Sequence[Outputs], Sequence[Outputs]], float]
-
-AGREEMENT_IOU = 0.5
+#: A network is rarely so sure of images that it was not trained on.
+TRAINED_ON_SURENESS_PERCENT = 99.0
 
 
-def comparison_for(card: ModelCard) -> Comparison:
-    """How networks of a card's task are compared: the outputs of both for each image become percent.
+@dataclass(frozen=True)
+class Agreement:
+    """How far a changed network agrees with the original.
 
-    Raises:
-        InputError: The card's decoder is malformed.
+    Attributes:
+        figures: Those that count, at least one.
+        notes: Why further figures count than one would expect.
+        images: Images compared on.
+        divergence: Mean Kullback-Leibler divergence of the changed network's probabilities, in nats; None
+            where the outputs are no scores.
+        sureness_percent: Mean highest probability that the original gives; None where there are no scores.
     """
-    if card.task == "classify":
-        return same_class_percent
-    if card.task != "detect":
-        return kept_variance_percent
-    detector = make_detector(card)
-    where = Placement(1.0, 1.0, 0, 0)  # boxes stay in pixels of the input
 
-    def same_boxes(original: Sequence[Outputs], changed: Sequence[Outputs]) -> float:
-        reference, own = (
-            [detector(outputs, where, card.input.size) for outputs in side] for side in (original, changed)
+    figures: tuple[Figure, ...]
+    notes: tuple[str, ...]
+    images: int
+    divergence: float | None
+    sureness_percent: float | None
+
+    @property
+    def worst(self) -> Figure:
+        """The figure that decides."""
+        return min(self.figures, key=lambda figure: figure.percent)
+
+    @property
+    def percent(self) -> float:
+        """The worst of the figures that count."""
+        return self.worst.percent
+
+    def words(self) -> str:
+        """The agreement, its 95 % confidence interval, and what it rests on."""
+        worst = self.worst
+        return (
+            f"{worst.percent:.1f} % agreement ({worst.low_percent:.1f} to {worst.high_percent:.1f} with 95 % "
+            f"confidence): {worst.words()}"
         )
-        return same_detections_percent(own, reference)
 
-    return same_boxes
+    def doubts(self, max_drop_percent: float | None = None) -> list[str]:
+        """What a reader should know before trusting the figure, a sentence each.
+
+        Args:
+            max_drop_percent: What was to be lost at most; None where that is not asked.
+        """
+        doubts = list(self.notes)
+        if max_drop_percent is not None and self.worst.low_percent < 100.0 - max_drop_percent:
+            doubts.append(
+                f"{self.images} images are too few to be 95 % sure of a loss of at most {max_drop_percent:g} "
+                f"points{_more_images(max_drop_percent)}"
+            )
+        if (self.sureness_percent or 0.0) >= TRAINED_ON_SURENESS_PERCENT:
+            doubts.append(
+                f"the original is {self.sureness_percent:.1f} % sure of these images on average, as networks "
+                "are of those that they were trained on: on new ones the agreement may be worse"
+            )
+        return doubts
+
+    def to_document(self) -> dict[str, Any]:
+        """Plain data; keys may be added in later releases, but none changes."""
+        return {
+            "percent": self.percent,
+            "low_percent": self.worst.low_percent,
+            "high_percent": self.worst.high_percent,
+            "rests_on": self.worst.words(),
+            "images": self.images,
+            "divergence_nats": self.divergence,
+            "sureness_percent": self.sureness_percent,
+            "figures": [figure.to_document() for figure in self.figures],
+            "notes": list(self.notes),
+        }
 
 
-def same_class_percent(original: Sequence[Outputs], changed: Sequence[Outputs]) -> float:
-    """Images whose highest value of the first output stands at the same place."""
-    same = [a[0].argmax() == b[0].argmax() for a, b in zip(original, changed, strict=True)]
-    return 100.0 * float(np.mean(same))
-
-
-def kept_variance_percent(original: Sequence[Outputs], changed: Sequence[Outputs]) -> float:
-    """Share of the variance of all outputs that the changed ones explain; 0 where they explain none."""
-    before, after = (
-        np.stack([np.hstack([o.ravel() for o in outputs]) for outputs in side]).astype(np.float64)
-        for side in (original, changed)
-    )
-    spread = float(((before - before.mean(axis=0)) ** 2).sum())
-    lost = float(((before - after) ** 2).sum())
-    return 100.0 * max(0.0, 1.0 - lost / spread) if spread > 0 else 100.0 * (lost == 0)
-
-
-def same_detections_percent(own: Sequence[Detections], reference: Sequence[Detections]) -> float:
-    """F1 score of detections against another detector's; 100 where neither finds anything at all.
-
-    Args:
-        own: What one detector finds in each image.
-        reference: What the other finds, in the same order.
-    """
-    common = sum(_in_common(*both) for both in zip(own, reference, strict=True))
-    total = sum(len(detections) for detections in (*own, *reference))
-    return 100.0 * 2 * common / total if total else 100.0
-
-
-def _in_common(own: Detections, reference: Detections) -> int:
-    """How many detections in one image have a partner of the same class in the other list."""
-    overlaps = iou(own.boxes, reference.boxes)
-    overlaps[own.classes[:, None] != reference.classes[None, :]] = 0
-    return int(match(overlaps, AGREEMENT_IOU).sum())
+def _more_images(max_drop_percent: float) -> str:
+    needed = cases_needed(max_drop_percent)
+    return f": that takes {needed} images that all agree" if needed else ""

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.inference import Model
 from edge_runtime.model.golden import golden_frame
-from edge_runtime.model.image import Tensor
+from edge_runtime.model.image import Outputs
+from edge_runtime.postprocess.classify import scores_index
 from export.calibrate.images import DecodedImage, ImageFolder, ImageReader
 from export.calibrate.padding import SquarePadding
+from export.judge.agreement import Agreement
+from export.judge.comparison import OutputComparison
 from export.judge.contestants import Feed, class_indices
 from export.progress import Progress, silent
 
@@ -27,13 +30,13 @@ class ClassifierScore:
         model: Its file.
         top1_percent: Images whose class scored highest; None without labels.
         top5_percent: Images whose class was among the five highest; None without labels.
-        agreement_percent: Images whose highest class is the first model's.
+        agreement: With the first model.
     """
 
     model: Path
     top1_percent: float | None
     top5_percent: float | None
-    agreement_percent: float
+    agreement: Agreement
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class ClassifierEvaluation:
                     "top5_percent": score.top5_percent,
                     "top1_drop_points": self.top1_drop(score),
                     "top5_drop_points": self.top5_drop(score),
-                    "agreement_percent": score.agreement_percent,
+                    "agreement_percent": score.agreement.percent,
+                    "agreement": score.agreement.to_document(),
                 }
                 for score in self.scores
             ],
@@ -97,27 +101,24 @@ def evaluate_classifiers(
     Raises:
         InputError: Not one image can be read, class folders are those of no class, or the classifiers
             differ in their number of classes.
-        ModelRefusedError: A network cannot run, or does not give one finite score for each class.
+        ModelRefusedError: A network cannot run, or gives scores that are not finite.
     """
     classes = _common_class_count(contestants)
     truth = class_indices(folder, contestants[0].card, classes) if folder.labelled else {}
-    tallies = [_Tally() for _ in contestants]
+    tallies = [_Tally(contestant, contestants[0]) for contestant in contestants]
     reader = ImageReader(folder.files, padding)
     feed = Feed(contestants)
     for done, image in enumerate(reader, start=1):
         expected = truth.get(image.file.class_name or "")
-        scores = [_scores(contestant, tensor, image) for contestant, tensor in feed(image)]
-        for tally, own in zip(tallies, scores, strict=True):
-            tally.add(own, scores[0], expected)
+        outputs = [contestant.network.run(tensor) for contestant, tensor in feed(image)]
+        for tally, own in zip(tallies, outputs, strict=True):
+            tally.add(own, outputs[0], expected, image)
         progress("evaluating", done + len(reader.skipped), len(folder.files))
     return ClassifierEvaluation(
         folder=folder.root,
         images=tallies[0].images,
         skipped=tuple(reader.skipped),
-        scores=tuple(
-            tally.score(contestant.network.path, labelled=folder.labelled)
-            for tally, contestant in zip(tallies, contestants, strict=True)
-        ),
+        scores=tuple(tally.score(labelled=folder.labelled) for tally in tallies),
     )
 
 
@@ -130,59 +131,72 @@ def rank_of(scores: Scores, index: int) -> int:
     return int(np.sum(scores > own) + np.sum(scores[:index] == own))
 
 
-@dataclass
 class _Tally:
     """Running counts of one network."""
 
-    images: int = 0
-    top1: int = 0
-    top5: int = 0
-    agreements: int = 0
+    def __init__(self, contestant: Model, first: Model) -> None:
+        self.images = 0
+        self._contestant = contestant
+        self._first = first
+        self._top1 = 0
+        self._top5 = 0
+        names = first.network.output_names
+        self._whole = len(contestant.network.output_names) == len(names)
+        self._comparison = OutputComparison(first.card, names if self._whole else ("scores",))
 
-    def add(self, scores: Scores, first: Scores, expected: int | None) -> None:
+    def add(self, outputs: Outputs, first: Outputs, expected: int | None, image: DecodedImage) -> None:
+        scores = class_scores(self._contestant, outputs)
+        if not np.all(np.isfinite(scores)):
+            path = self._contestant.network.path
+            raise ModelRefusedError(f"{path} gives NaN or infinite scores on {image.file.path}")
         self.images += 1
-        self.agreements += int(np.argmax(scores) == np.argmax(first))
+        if self._whole:
+            self._comparison.add(first, outputs)
+        else:  # another kind of network: only the scores stand for the same thing
+            own, reference = (
+                values.astype(np.float32) for values in (scores, class_scores(self._first, first))
+            )
+            self._comparison.add([reference], [own])
         if expected is not None:
             rank = rank_of(scores, expected)
-            self.top1 += rank < 1
-            self.top5 += rank < 5
+            self._top1 += rank < 1
+            self._top5 += rank < 5
 
-    def score(self, model: Path, *, labelled: bool) -> ClassifierScore:
+    def score(self, *, labelled: bool) -> ClassifierScore:
         def percent(count: int) -> float:
             return 100.0 * count / self.images
 
         return ClassifierScore(
-            model=model,
-            top1_percent=percent(self.top1) if labelled else None,
-            top5_percent=percent(self.top5) if labelled else None,
-            agreement_percent=percent(self.agreements),
+            model=self._contestant.network.path,
+            top1_percent=percent(self._top1) if labelled else None,
+            top5_percent=percent(self._top5) if labelled else None,
+            agreement=self._comparison.agreement(),
         )
+
+
+def class_scores(classifier: Model, outputs: Outputs) -> Scores:
+    """A score for each class, as the Pi reads them from a classifier's outputs.
+
+    A single score that decides between yes and no, or that class folders are known for, becomes two.
+    """
+    scores = outputs[scores_index(outputs, classifier.card)].reshape(-1).astype(np.float64)
+    if scores.size != 1:
+        return scores
+    (yes,) = scores
+    probability = yes if 0 <= yes <= 1 else 1 / (1 + np.exp(-yes))
+    return np.array([1 - probability, probability])
 
 
 def _common_class_count(contestants: Sequence[Model]) -> int:
     counts = []
     for contestant in contestants:  # asked of a run, for the file may leave the shape of its output free
         frame = golden_frame(0, contestant.card.input.size)
-        outputs = contestant.network.run(contestant.preprocess(frame))
-        if len(outputs) != 1:
-            raise ModelRefusedError(
-                f"{contestant.network.path} has {len(outputs)} outputs; a classifier has one"
-            )
-        counts.append(int(outputs[0].size))
+        counts.append(class_scores(contestant, contestant.network.run(contestant.preprocess(frame))).size)
     for contestant, count in zip(contestants, counts, strict=True):
         if count != counts[0]:
             first = contestants[0].network.path
             raise InputError(f"{contestant.network.path} has {count} classes, but {first} has {counts[0]}")
     return counts[0]
-
-
-def _scores(contestant: Model, tensor: Tensor, image: DecodedImage) -> Scores:
-    scores = contestant.network.run(tensor)[0].reshape(-1).astype(np.float64)
-    if not np.all(np.isfinite(scores)):
-        raise ModelRefusedError(
-            f"{contestant.network.path} gives NaN or infinite scores on {image.file.path}"
-        )
-    return scores
 
 
 def _drop(before: float | None, after: float | None) -> float | None:

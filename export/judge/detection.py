@@ -16,9 +16,10 @@ from edge_runtime.postprocess.candidates import EVALUATION, Thresholds
 from edge_runtime.postprocess.detections import Detections, make_detector
 from export.calibrate.images import DecodedImage, ImageFolder, ImageReader
 from export.calibrate.padding import SquarePadding
-from export.judge.agreement import same_detections_percent
+from export.judge.agreement import Agreement
 from export.judge.average_precision import average_precision
 from export.judge.box_labels import BoxFolder, TrueBoxes, find_box_folder
+from export.judge.comparison import DetectorComparison, Seen
 from export.judge.contestants import Feed, class_indices
 from export.progress import Progress, silent
 
@@ -35,15 +36,15 @@ class DetectorScore:
         map: The same, also over the overlaps 0.5, 0.55, ..., 0.95; None without true boxes.
         right_class_percent: Images whose best-scoring detection is of the image's class; None without class
             folders.
-        agreement_percent: F1 score of its detections against the first model's: those of one class that
-            overlap by 0.5 or more are the same.
+        agreement: With the first model: the F1 score of its detections, of which those of one class that
+            overlap by 0.5 or more are the same; where these are few, the raw outputs count too.
     """
 
     model: Path
     map50: float | None
     map: float | None
     right_class_percent: float | None
-    agreement_percent: float
+    agreement: Agreement
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class DetectorEvaluation:
                     "map50": score.map50,
                     "map": score.map,
                     "right_class_percent": score.right_class_percent,
-                    "agreement_percent": score.agreement_percent,
+                    "agreement_percent": score.agreement.percent,
+                    "agreement": score.agreement.to_document(),
                 }
                 for score in self.scores
             ],
@@ -108,6 +110,7 @@ def evaluate_detectors(
     classes = {} if box_folder else _class_indices(folder, contestants[0])
     thresholds = EVALUATION if box_folder else _BEST_ONLY
     runs = [_Run(contestant, thresholds) for contestant in contestants]
+    comparisons = [DetectorComparison(contestants[0].network.output_names) for _ in contestants]
     truths: list[TrueBoxes] = []
     expected: list[int] = []
     reader = ImageReader(folder.files, padding)
@@ -117,14 +120,21 @@ def evaluate_detectors(
             truths.append(_true_boxes(box_folder, image, contestants[0]))
         elif classes:
             expected.append(classes[image.file.class_name or ""])
-        for run, (contestant, tensor) in zip(runs, feed(image), strict=True):
+        seen = [
             run.add(tensor, feed.placement(contestant, image), image)
+            for run, (contestant, tensor) in zip(runs, feed(image), strict=True)
+        ]
+        for comparison, own in zip(comparisons, seen, strict=True):
+            comparison.add(seen[0], own)
         progress("evaluating", done + len(reader.skipped), len(folder.files))
     return DetectorEvaluation(
         folder=folder.root,
-        images=len(runs[0].shown),
+        images=len(runs[0].proposed),
         skipped=tuple(reader.skipped),
-        scores=tuple(_score(run, runs[0], truths, expected) for run in runs),
+        scores=tuple(
+            _score(run, comparison.agreement(), truths, expected)
+            for run, comparison in zip(runs, comparisons, strict=True)
+        ),
     )
 
 
@@ -143,34 +153,40 @@ class _Run:
     Attributes:
         model: Its file.
         proposed: What it proposes by the thresholds that compare it with the truth.
-        shown: What it would show on a Pi, by the thresholds of its card.
     """
 
     def __init__(self, contestant: Model, thresholds: Thresholds) -> None:
         self.model = contestant.network.path
         self.proposed: list[Detections] = []
-        self.shown: list[Detections] = []
         self._network = contestant.network
         self._against_truth = make_detector(contestant.card, thresholds)
         self._usual = make_detector(contestant.card)
 
-    def add(self, tensor: Tensor, placement: Placement, image: DecodedImage) -> None:
+    def add(self, tensor: Tensor, placement: Placement, image: DecodedImage) -> Seen:
+        """Run it on an image; what it would show on a Pi, by the thresholds of its card.
+
+        Raises:
+            ModelRefusedError: It cannot run, or gives NaN or infinite outputs.
+        """
         outputs = self._network.run(tensor)
         shape = image.pixels.shape[:2]
         self.proposed.append(self._against_truth(outputs, placement, shape))
-        self.shown.append(self._usual(outputs, placement, shape))
-        if not self.shown[-1].valid:
+        shown = self._usual(outputs, placement, shape)
+        if not shown.valid:
             raise ModelRefusedError(f"{self.model} gives NaN or infinite outputs on {image.file.path}")
+        return Seen(shown, outputs)
 
 
-def _score(run: _Run, first: _Run, truths: Sequence[TrueBoxes], expected: Sequence[int]) -> DetectorScore:
+def _score(
+    run: _Run, agreement: Agreement, truths: Sequence[TrueBoxes], expected: Sequence[int]
+) -> DetectorScore:
     precision = average_precision(run.proposed, truths) if truths else None
     return DetectorScore(
         model=run.model,
         map50=precision.map50 if precision else None,
         map=precision.map if precision else None,
         right_class_percent=right_class_percent(run.proposed, expected) if expected else None,
-        agreement_percent=same_detections_percent(run.shown, first.shown),
+        agreement=agreement,
     )
 
 

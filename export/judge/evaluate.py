@@ -8,10 +8,11 @@ from export.calibrate.images import find_images
 from export.calibrate.padding import SquarePadding
 from export.judge.classification import ClassifierEvaluation, evaluate_classifiers
 from export.judge.detection import DetectorEvaluation, evaluate_detectors
+from export.judge.raw import RawEvaluation, evaluate_raw
 from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
 
-Evaluation = ClassifierEvaluation | DetectorEvaluation
+Evaluation = ClassifierEvaluation | DetectorEvaluation | RawEvaluation
 
 
 def evaluate(
@@ -35,8 +36,8 @@ def evaluate(
         padding: Pads every image first.
 
     Returns:
-        What the networks' task has a measure for: a ``DetectorEvaluation`` where the card says ``detect``,
-        else a ``ClassifierEvaluation``.
+        By the cards' task: a ``DetectorEvaluation`` (``detect``), a ``RawEvaluation`` (``raw``), or a
+        ``ClassifierEvaluation``.
 
     Raises:
         InputError: A file, the folder or a card is bad, or they do not fit each other.
@@ -49,4 +50,6 @@ def evaluate(
         raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")
     if tasks == {"detect"}:
         return evaluate_detectors(contestants, folder, padding, progress)
+    if tasks == {"raw"}:
+        return evaluate_raw(contestants, folder, padding, progress)
     return evaluate_classifiers(contestants, folder, padding, progress)

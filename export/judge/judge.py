@@ -1,5 +1,6 @@
 """The judge of a reduction: how far a changed network agrees with the original, without labels."""
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import onnx
@@ -7,8 +8,10 @@ import onnx
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import open_bytes
+from edge_runtime.model.image import Outputs
 from export.calibrate.inputs import KeptInputs
-from export.judge.agreement import Outputs, comparison_for
+from export.judge.agreement import Agreement
+from export.judge.comparison import comparison_for
 
 
 class Judge:
@@ -30,18 +33,31 @@ class Judge:
             raise InputError("too few images can be read to judge the result by some of them; give more")
         self._inputs = inputs
         self._threads = threads
-        self._compare = comparison_for(card)
+        self._card = card
         self._model = original
+        comparison_for(card, self._names)  # its decoder is sound
 
-    def __call__(self, model: onnx.ModelProto) -> float:
-        """Agreement of ``model`` with the original, in percent."""
-        return self._compare(self._original, self._outputs(model))
+    def __call__(self, model: onnx.ModelProto) -> Agreement:
+        """How far ``model`` agrees with the original.
+
+        Raises:
+            InputError: Their outputs cannot be compared.
+        """
+        comparison = comparison_for(self._card, self._names)
+        for original, changed in zip(self._original, self._outputs(model), strict=True):
+            comparison.add(original, changed)
+        return comparison.agreement()
+
+    @property
+    def _names(self) -> list[str]:
+        return [value.name for value in self._model.graph.output]
 
     @cached_property
     def _original(self) -> list[Outputs]:
-        return self._outputs(self._model)
+        return list(self._outputs(self._model))
 
-    def _outputs(self, model: onnx.ModelProto) -> list[Outputs]:
+    def _outputs(self, model: onnx.ModelProto) -> Iterator[Outputs]:
         session = open_bytes(model.SerializeToString(), self._threads)
         name = session.get_inputs()[0].name
-        return [session.run(None, {name: tensor}) for tensor in self._inputs]
+        for tensor in self._inputs:
+            yield session.run(None, {name: tensor})

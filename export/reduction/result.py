@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 
 from export.choose.cost import COSTS, stored_bytes
+from export.judge.agreement import Agreement
 from export.layer import ConvolutionShape, Layer
 from export.methods.base import Replacement
 from export.network.layers import ReducibleNetwork
@@ -117,7 +118,7 @@ class Reduction(ReducedNetwork):
         images: Calibration images used.
         image_passes: Work of all passes over the images, in passes through the original network.
         seconds: Time taken.
-        agreement_percent: With the original, as judged; None if not judged.
+        agreement: With the original, as judged; None if not judged.
         cost: What was to become less: a key of ``cost.COSTS``.
         reached: Whether the target was reached within the allowed loss.
     """
@@ -125,9 +126,14 @@ class Reduction(ReducedNetwork):
     images: int
     image_passes: float
     seconds: float
-    agreement_percent: float | None
+    agreement: Agreement | None
     cost: str
     reached: bool
+
+    @property
+    def agreement_percent(self) -> float | None:
+        """Agreement with the original; None if not judged."""
+        return self.agreement.percent if self.agreement else None
 
 
 def layer_reports(

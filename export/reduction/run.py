@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from export.calibrate.sampler import Sampler
 from export.choose.offers import collect_offers
 from export.choose.search import Attempt, furthest
 from export.choose.selection import Decision
+from export.judge.agreement import Agreement
 from export.network.layers import ReducibleNetwork
 from export.network.load import check
 from export.progress import Progress
@@ -26,8 +27,16 @@ from export.reduction.fitting import THE_RESULT, Fitter
 from export.reduction.options import ReduceOptions
 from export.reduction.result import ReducedNetwork, Reduction
 
-#: Tells how far a network agrees with the original, in percent.
-Judge = Callable[[onnx.ModelProto], float]
+#: Tells how far a network agrees with the original.
+Judge = Callable[[onnx.ModelProto], Agreement]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A reduced network with its judgement."""
+
+    reduced: ReducedNetwork
+    agreement: Agreement | None
 
 
 def reduce_network(
@@ -57,10 +66,11 @@ def reduce_network(
     started = time.monotonic()
     with open_fitter(network, calibration, options, progress) as fitter:
 
-        def attempt(target: float) -> Attempt[ReducedNetwork]:
+        def attempt(target: float) -> Attempt[_Judged]:
             reduced = fitter.reduce(decision or fitter.decide(target))
-            loss = 100.0 - judge(reduced.model) if judge else 0.0
-            return Attempt(reduced, reduced.ratio(options.cost), loss)
+            agreement = judge(reduced.model) if judge else None
+            loss = 100.0 - agreement.percent if agreement else 0.0
+            return Attempt(_Judged(reduced, agreement), reduced.ratio(options.cost), loss)
 
         best = furthest(attempt, options.target, options.max_drop_percent)
         image_passes = fitter.image_passes
@@ -69,14 +79,15 @@ def reduce_network(
             f"no reduction keeps {100 - options.max_drop_percent:g} % agreement with the original on "
             "images apart; allow more with --max-drop"
         )
-    check(best.result.model, THE_RESULT)
+    reduced = best.result.reduced
+    check(reduced.model, THE_RESULT)
     return Reduction(
-        network=best.result.network,
-        layers=best.result.layers,
+        network=reduced.network,
+        layers=reduced.layers,
         images=len(calibration.fit),
         image_passes=image_passes,
         seconds=time.monotonic() - started,
-        agreement_percent=100.0 - best.loss_percent if judge else None,
+        agreement=best.result.agreement,
         cost=options.cost,
         reached=options.target is None or best.ratio >= options.target,
     )

@@ -21,6 +21,7 @@ def reduction_document(reduction: Reduction, provenance: Mapping[str, Any]) -> d
         "cost_unit": COST_UNITS[reduction.cost],
         "cost_ratio": reduction.ratio(reduction.cost),
         "agreement_percent": reduction.agreement_percent,
+        "agreement": reduction.agreement.to_document() if reduction.agreement else None,
         "params_ratio": reduction.parameters_ratio,
         "storage_ratio": reduction.storage_ratio,
         "reached": reduction.reached,
