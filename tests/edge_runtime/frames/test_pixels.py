@@ -86,7 +86,13 @@ def test_a_picture_outlives_its_buffer(name: str) -> None:
     np.testing.assert_array_equal(got, before)
 
 
+def test_a_buffer_may_end_with_the_picture() -> None:
+    assert bgr_picture(np.zeros(64 * 96, np.uint8), BufferLayout("NV12", 64, 64, 64)).shape == (64, 64, 3)
+
+
 def test_a_buffer_that_is_too_short_is_no_picture() -> None:
+    with pytest.raises(ValueError, match="cannot hold"):
+        bgr_picture(np.zeros(64 * 96 - 1, np.uint8), BufferLayout("NV12", 64, 64, 64))
     with pytest.raises(ValueError, match="cannot hold"):
         bgr_picture(np.zeros(64 * 64, np.uint8), BufferLayout("NV12", 64, 64, 64))
 

@@ -216,6 +216,20 @@ def test_a_wrong_flag_is_one_line(arguments: tuple[str, ...], words: tuple[str, 
         assert word in str(caught.value)
 
 
+def test_only_flags_with_a_value_of_their_own_may_stand_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = {
+        setting.option.flag
+        for section in SETTINGS.values()
+        for setting in section.values()
+        if setting.option.bare is not None
+    }
+    assert alone == {"--camera", "--web"}
+    assert parsed("--camera", "--web") == Config(SourceConfig(camera=0), web=WebConfig("127.0.0.1:8080"))
+    with pytest.raises(SystemExit):
+        parsed("--threads")
+    assert "--threads: expected one argument" in capsys.readouterr().err
+
+
 def test_every_field_of_every_section_is_a_setting_with_a_flag_of_its_own() -> None:
     every = [setting for section in SETTINGS.values() for setting in section.values()]
     assert list(SETTINGS) == [declared.name for declared in fields(Config)]
