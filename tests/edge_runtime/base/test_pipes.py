@@ -90,6 +90,11 @@ def test_a_text_that_cannot_be_read_says_why(tmp_path: Path, content: bytes | No
         read_text(path, "the card", largest_bytes=10)
 
 
+def test_a_text_may_begin_with_a_mark_and_be_as_large_as_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"\xef\xbb\xbf" + b"x" * 7)
+    assert read_text(tmp_path / "text", "the card", largest_bytes=10) == "x" * 7
+
+
 @pytest.mark.parametrize("option", ["--model", "--source", "--input"])
 def test_a_name_that_is_too_long_is_one_line(
     capsys: pytest.CaptureFixture[str], pipe: Path, monkeypatch: pytest.MonkeyPatch, option: str

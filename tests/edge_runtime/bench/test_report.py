@@ -139,6 +139,9 @@ def test_the_sentence() -> None:
     )
     slower = dataclasses.replace(REPORT, speedup=0.5, speedup_min=0.4, speedup_max=0.8)
     assert "is 2.00x (1.25 to 2.50) slower than base.onnx" in str(comparison(slower))
+    for speedup in (1.0, 1.5):
+        hardly = dataclasses.replace(REPORT, speedup=speedup, speedup_min=0.9, speedup_max=1.6)
+        assert f"is {speedup:.2f}x (0.90 to 1.60) faster than base.onnx" in str(comparison(hardly))
     assert comparison(ALONE) is None
 
 
@@ -164,6 +167,37 @@ def test_the_table_says_where_and_how() -> None:
         ):
             assert fact in text
     assert "Warning" not in table(ALONE)
+
+
+def test_what_a_report_does_not_know_it_does_not_say() -> None:
+    cold = dataclasses.replace(MACHINE, temperature_before_c=None, governor=None, os="unknown")
+    assert "**" not in markdown(ALONE)
+    text = table(dataclasses.replace(ALONE, machine=cold))
+    assert text.splitlines()[2:3] == [""]  # no comparison follows the rows
+    assert "Temperature" not in text
+    assert "governor" not in text
+    assert "unknown" not in text
+
+
+def test_the_table_names_the_source_of_its_frames() -> None:
+    assert "one fixed frame\n" in table(REPORT)
+    assert "frames of film.mp4\n" in table(dataclasses.replace(REPORT, source="film.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (0.01234, "0.0123"),
+        (0.000012, "0.0000"),
+        (1.0, "1.00"),
+        (99.95, "100.0"),
+        (1234.5, "1234"),
+    ],
+)
+def test_figures_have_three_digits_and_no_exponent(value: float, shown: str) -> None:
+    alone = dataclasses.replace(ALONE.models[0], load_ms=value)
+    assert f"  {shown}  " in table(dataclasses.replace(ALONE, models=(alone,)))
 
 
 def test_markdown_is_one_table() -> None:

@@ -117,6 +117,17 @@ def test_a_disturbed_run_says_by_what(rounds: list[Round], reason: str) -> None:
     assert found.startswith(f"x.onnx: {reason}")
 
 
+def test_each_limit_is_one_that_may_be_reached_or_not() -> None:
+    assert disturbances("x", [replace(QUIET, latency_ms=(10.0,) * 20)]) == []
+    assert len(disturbances("x", [replace(QUIET, latency_ms=(10.0,) * 19)])) == 1
+    # Of others, the mean over the rounds counts.
+    for busier, reasons in ((0.16, 0), (0.20, 1)):
+        rounds = [replace(QUIET, others_processors=0.02), replace(QUIET, others_processors=busier)]
+        assert len(disturbances("x", rounds)) == reasons
+    assert len(heat_and_power([replace(COOL, temperature_c=80.0)])) == 1
+    assert heat_and_power([replace(COOL, temperature_c=79.9)]) == []
+
+
 def test_the_spread_is_relative_to_the_middle_round() -> None:
     assert spread([taking(9.0), taking(10.0), taking(11.0)]) == pytest.approx(0.2)
 

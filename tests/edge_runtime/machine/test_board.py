@@ -20,7 +20,7 @@ PI_4 = {
     "proc/meminfo": "MemTotal:        3884356 kB\nMemFree:          100000 kB\n",
     "proc/sys/kernel/osrelease": "6.6.31+rpt-rpi-v8\n",
     "proc/sys/kernel/arch": "aarch64\n",
-    "proc/stat": "cpu  1000 20 300 90000 10 0 5 50 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n",
+    "proc/stat": "cpu  1000 20 300 90000 10 7 5 50 99 3\ncpu0 1 2 3 4 5 6 7 8 9 10\n",
     "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian"\n',
     "sys/devices/system/cpu/online": "0-3\n",
     "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand\n",
@@ -99,7 +99,7 @@ def test_a_firmware_tool_that_refuses_says_nothing(tmp_path: Path, script: str) 
 
 def test_processor_times_count_neither_idle_nor_waiting(pi_4: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sysconf", lambda _name: 100)
-    assert read_processor_times(pi_4) == ProcessorTimes(busy_s=13.75, steal_s=0.5)
+    assert read_processor_times(pi_4) == ProcessorTimes(busy_s=13.82, steal_s=0.5)
 
 
 @settings(max_examples=30)
