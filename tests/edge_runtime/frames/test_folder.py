@@ -1,4 +1,6 @@
+import errno
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,25 @@ def test_the_only_picture_says_itself_what_is_wrong(tmp_path: Path, caplog: pyte
         with pytest.raises(InputError, match=r"a\.png is empty$"):
             list(FolderSource(path))
     assert caplog.records == []
+
+
+def test_a_folder_that_cannot_be_listed_is_refused_and_one_within_it_skipped(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = pictures
+
+    def scandir(folder: str) -> object:
+        if Path(folder) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return real(folder)
+
+    real = os.scandir
+    monkeypatch.setattr("os.scandir", scandir)
+    with pytest.raises(InputError, match=f"^cannot list {pictures}: Permission denied$"):
+        FolderSource(pictures)
+    closed = pictures / "square"
+    assert [frame.name for frame in FolderSource(pictures)] == ["circle/1.png"]
+    assert caplog.messages == [f"skipped: cannot list {closed}: Permission denied"]
 
 
 @pytest.mark.parametrize("name", ["missing", "missing.png"])

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import cv2
@@ -57,12 +58,31 @@ def test_bytes_after_the_end_of_a_jpeg_do_not_matter(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.jpg").shape == (40, 60, 3)
 
 
-@pytest.mark.parametrize("kept", [3, 20, 300, -3])
-def test_a_jpeg_cut_anywhere_is_refused(kept: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kept", "words"), [(3, "cannot be decoded"), (20, "cut short"), (300, "cut short"), (-1, "cut short")]
+)
+def test_a_jpeg_cut_anywhere_is_refused(kept: int, words: str, tmp_path: Path) -> None:
     data = cv2.imencode(".jpg", picture())[1].tobytes()
     (tmp_path / "a.jpg").write_bytes(data[:kept])
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=words):
         read_image(tmp_path / "a.jpg")
+
+
+def test_the_end_of_a_preview_in_the_header_is_not_the_pictures(tmp_path: Path) -> None:
+    preview, data = (cv2.imencode(".jpg", picture(*size))[1].tobytes() for size in ((8, 12), (40, 60)))
+    segment = b"\xff\xe1" + (len(preview) + 2).to_bytes(2, "big") + preview
+    (tmp_path / "whole.jpg").write_bytes(data[:2] + segment + data[2:])
+    (tmp_path / "cut.jpg").write_bytes(data[:2] + segment + data[2:-2])
+    assert read_image(tmp_path / "whole.jpg").shape == (40, 60, 3)
+    with pytest.raises(InputError, match="cut short"):
+        read_image(tmp_path / "cut.jpg")
+
+
+def test_no_more_is_read_than_a_picture_can_have(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    os.truncate(tmp_path / "a.png", (1 << 28) + 1)  # a hole, which takes no room on the disk
+    with pytest.raises(InputError, match="is absurdly large for a picture"):
+        read_image(tmp_path / "a.png")
 
 
 def test_progressive_jpeg(tmp_path: Path) -> None:
