@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.settings.arguments import positive
 from export.commands.arguments import add_card_option, add_json_option, padding
-from export.commands.printing import show, warn, warn_of_skipped
+from export.commands.printing import show, warn_of_skipped
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -54,5 +54,4 @@ def _run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, evaluation.to_document())
     warn_of_skipped(evaluation.skipped)
     show(evaluation_table(evaluation))
-    warn(doubt for score in evaluation.scores for doubt in score.agreement.doubts())
     return 0

@@ -1,7 +1,7 @@
 """Results on standard output, warnings on standard error."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,15 +26,10 @@ def show(table: "RenderableType") -> None:
     print_to_stdout(captured.get().removesuffix("\n"))  # rich would hide that our reader went away
 
 
-def warn(doubts: Iterable[str]) -> None:
-    """Tell of what a reader should know before trusting a figure: each sentence once, in a line."""
-    for doubt in dict.fromkeys(doubts):
-        print_to_stderr(f"pi-export: warning: {one_line(doubt)}")
-
-
 def warn_of_skipped(skipped: Sequence[Path]) -> None:
     """Name the first few images that could not be read, if there are any."""
     if skipped:
         named = ", ".join(str(path) for path in skipped[:SHOWN_SKIPPED])
         more = f" and {len(skipped) - SHOWN_SKIPPED} more" if len(skipped) > SHOWN_SKIPPED else ""
-        warn([f"skipped {len(skipped)} unreadable images: {named}{more}"])
+        skips = one_line(f"skipped {len(skipped)} unreadable images: {named}{more}")
+        print_to_stderr(f"pi-export: warning: {skips}")

@@ -8,7 +8,7 @@ from edge_runtime.base.errors import TargetUnmetError
 from edge_runtime.base.files import require_writable
 from edge_runtime.settings.arguments import percent, positive, ratio, whole
 from export.commands.arguments import add_card_option, add_json_option, method_names
-from export.commands.printing import show, warn, warn_of_skipped
+from export.commands.printing import show, warn_of_skipped
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -106,15 +106,15 @@ def _run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             progress=progress,
         )
-    document = reduction_document(delivery.reduction, delivery.card.provenance or {})
+    document = reduction_document(
+        delivery.reduction, delivery.card.provenance or {}, delivery.options.max_drop_percent
+    )
     if arguments.json:
         write_json(arguments.json, document)
     if arguments.report:
         write_report(arguments.report, document)
     warn_of_skipped(delivery.skipped)
-    show(reduction_table(delivery.reduction, str(delivery.path)))
-    if delivery.reduction.agreement:
-        warn(delivery.reduction.agreement.doubts(delivery.options.max_drop_percent))
+    show(reduction_table(delivery.reduction, str(delivery.path), delivery.options.max_drop_percent))
     if not delivery.reduction.reached:
         raise TargetUnmetError(_unmet(delivery))
     return 0

@@ -1,5 +1,7 @@
 """What the command line shows: results as tables for a terminal."""
 
+from collections.abc import Iterable
+
 from rich import box
 from rich.table import Table
 
@@ -43,7 +45,7 @@ def layer_table(inspection: Inspection) -> Table:
     return table
 
 
-def reduction_table(reduction: Reduction, title: str) -> Table:
+def reduction_table(reduction: Reduction, title: str, max_drop_percent: float) -> Table:
     """What became of every layer, and what was gained in all."""
     table = _table(title)
     table.add_column("Layer", overflow="fold")
@@ -64,7 +66,7 @@ def reduction_table(reduction: Reduction, title: str) -> Table:
     table.caption = (
         f"{reduction.speedup:.2f} times fewer multiply-adds, {reduction.parameters_ratio:.2f} times fewer "
         f"weights{_packed(reduction)}; fitted on {reduction.images} images in {reduction.seconds:.0f} s"
-        f"{_agreement(reduction)}"
+        f"{_agreement(reduction, max_drop_percent)}"
     )
     table.caption_justify = "left"
     return table
@@ -77,10 +79,17 @@ def _packed(reduction: Reduction) -> str:
     return f", {reduction.storage_ratio:.2f} times smaller where zeros are packed"
 
 
-def _agreement(reduction: Reduction) -> str:
-    if reduction.agreement is None:
+def _agreement(reduction: Reduction, max_drop_percent: float) -> str:
+    agreement = reduction.agreement
+    if agreement is None:
         return ""
-    return f"\n{reduction.agreement.words()}, of images kept apart{_divergence(reduction.agreement)}"
+    figure = f"\n{agreement.words()}, of images kept apart{_divergence(agreement)}"
+    return figure + _notes(agreement.doubts(max_drop_percent))
+
+
+def _notes(doubts: Iterable[str]) -> str:
+    """What a reader should know before trusting a figure: each sentence once, in a line of its own."""
+    return "".join(f"\nNote: {printable(doubt)}" for doubt in dict.fromkeys(doubts))
 
 
 def _divergence(agreement: Agreement) -> str:
@@ -100,6 +109,10 @@ def evaluation_table(evaluation: Evaluation) -> Table:
             _add_agreement_columns(table)
             for score in evaluation.scores:
                 table.add_row(printable(str(score.model)), *_agreement_cells(score.agreement))
+    notes = _notes(note for score in evaluation.scores for note in score.agreement.notes)
+    if notes:
+        table.caption = notes.removeprefix("\n")
+        table.caption_justify = "left"
     return table
 
 

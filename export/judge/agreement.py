@@ -5,8 +5,9 @@ from typing import Any
 
 from export.judge.figure import Figure, cases_needed
 
-#: A network is rarely so sure of images that it was not trained on.
-TRAINED_ON_SURENESS_PERCENT = 99.0
+#: vgg19_caltech101 is 99.2 % sure of images it was trained on and 86.3 % of its test images, gtsrb_cnn 96.2 %
+#: of its test images.
+TRAINED_ON_SURENESS_PERCENT = 98.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,18 @@ class Agreement:
         """The worst of the figures that count."""
         return self.worst.percent
 
+    def loss_percent(self, max_drop_percent: float, *, surely: bool) -> float:
+        """What is lost, to be compared with what may be.
+
+        Args:
+            max_drop_percent: What may be lost.
+            surely: Take the lower end of the interval for the agreement, wherever the images are enough for
+                the lower end to lie so high; where they are not, ``doubts`` says so.
+        """
+        worst = self.worst
+        strict = surely and worst.enough_for(max_drop_percent)
+        return 100.0 - (worst.low_percent if strict else worst.percent)
+
     def words(self) -> str:
         """The agreement, its 95 % confidence interval, and what it rests on."""
         worst = self.worst
@@ -46,17 +59,18 @@ class Agreement:
             f"confidence): {worst.words()}"
         )
 
-    def doubts(self, max_drop_percent: float | None = None) -> list[str]:
-        """What a reader should know before trusting the figure, a sentence each.
+    def doubts(self, max_drop_percent: float) -> list[str]:
+        """What a reader should know before trusting the figure of a reduction, a sentence each.
 
         Args:
-            max_drop_percent: What was to be lost at most; None where that is not asked.
+            max_drop_percent: What was to be lost at most.
         """
         doubts = list(self.notes)
-        if max_drop_percent is not None and self.worst.low_percent < 100.0 - max_drop_percent:
+        if not self.worst.enough_for(max_drop_percent):
             doubts.append(
-                f"{self.images} images are too few to be 95 % sure of a loss of at most {max_drop_percent:g} "
-                f"points{_more_images(max_drop_percent)}"
+                f"what was compared is too little to be 95 % sure of a loss of at most {max_drop_percent:g} "
+                f"points: it takes {cases_needed(max_drop_percent) or 'all'} cases that all agree, and there "
+                f"are {self.worst.cases:g}"
             )
         if (self.sureness_percent or 0.0) >= TRAINED_ON_SURENESS_PERCENT:
             doubts.append(
@@ -78,8 +92,3 @@ class Agreement:
             "figures": [figure.to_document() for figure in self.figures],
             "notes": list(self.notes),
         }
-
-
-def _more_images(max_drop_percent: float) -> str:
-    needed = cases_needed(max_drop_percent)
-    return f": that takes {needed} images that all agree" if needed else ""

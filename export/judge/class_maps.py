@@ -35,7 +35,7 @@ class ClassMapTally:
         percent, reach = float(np.mean(self._same)), mean_reach(self._same)
         low, high = max(0.0, percent - reach), min(100.0, percent + reach)
         basis = f"at the places of {len(self._same)} images"
-        return Figure(self._name, "same class", percent, low, high, basis)
+        return Figure(self._name, "same class", percent, low, high, len(self._same), basis)
 
     def one_sided(self) -> str | None:
         """Why the same classes say little here; None where the original gives several."""

@@ -38,6 +38,11 @@ class ClassifierScore:
     top5_percent: float | None
     agreement: Agreement
 
+    @property
+    def agreement_percent(self) -> float:
+        """Agreement with the first model: the worst of its figures."""
+        return self.agreement.percent
+
 
 @dataclass(frozen=True)
 class ClassifierEvaluation:

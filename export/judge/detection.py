@@ -46,6 +46,11 @@ class DetectorScore:
     right_class_percent: float | None
     agreement: Agreement
 
+    @property
+    def agreement_percent(self) -> float:
+        """Agreement with the first model: the worst of its figures."""
+        return self.agreement.percent
+
 
 @dataclass(frozen=True)
 class DetectorEvaluation:

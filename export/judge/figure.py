@@ -20,7 +20,8 @@ class Figure:
         percent: The agreement.
         low_percent: Lower end of its 95 % confidence interval.
         high_percent: Upper end of it.
-        basis: What it rests on, in words.
+        cases: How many images, or detections, it rests on.
+        basis: The same in words.
     """
 
     output: str
@@ -28,7 +29,12 @@ class Figure:
     percent: float
     low_percent: float
     high_percent: float
+    cases: float
     basis: str
+
+    def enough_for(self, drop_percent: float) -> bool:
+        """Whether so many cases could show, with 95 % confidence, that no more than a drop was lost."""
+        return self.cases >= cases_needed(drop_percent) > 0
 
     def words(self) -> str:
         """What was compared on what, such as ``same class in 123 of 125 images``."""
@@ -42,6 +48,7 @@ class Figure:
             "percent": self.percent,
             "low_percent": self.low_percent,
             "high_percent": self.high_percent,
+            "cases": self.cases,
             "basis": self.basis,
         }
 
@@ -57,7 +64,7 @@ def counted(output: str, measure: str, successes: float, trials: float, basis: s
         basis: See ``Figure``.
     """
     low, high = wilson_percent(successes, trials)
-    return Figure(output, measure, 100.0 * successes / trials, low, high, basis)
+    return Figure(output, measure, 100.0 * successes / trials, low, high, trials, basis)
 
 
 def wilson_percent(successes: float, trials: float) -> tuple[float, float]:

@@ -30,6 +30,11 @@ class RawScore:
     model: Path
     agreement: Agreement
 
+    @property
+    def agreement_percent(self) -> float:
+        """Agreement with the first model: the worst of its figures."""
+        return self.agreement.percent
+
 
 @dataclass(frozen=True)
 class RawEvaluation:

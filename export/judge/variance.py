@@ -60,6 +60,7 @@ class VarianceTally:
             100.0 * max(0.0, kept),
             100.0 * max(0.0, kept - reach),
             100.0 * min(1.0, max(0.0, kept + reach)),
+            count,
             basis,
         )
 

@@ -84,8 +84,9 @@ def reduce(
             to ``OUT.best.onnx`` beside it.
         speedup: Multiply-adds of the whole network before over after, at least 1.
         storage: Instead: size of the weights on disk before over after.
-        max_drop_percent: Agreement with the original that may be lost on images apart. If None, 10 with a
-            target, and 1 without: then it alone sets the end.
+        max_drop_percent: Agreement with the original that may be lost on images apart, judged by the lower
+            end of its 95 % confidence interval where there are images enough for that. If None, 1 without a
+            target: then it alone sets the end; and with a target 10, judged by the agreement itself.
         methods: Names of the ways a layer may be reduced: keys of ``methods.METHODS``.
         ranks: How ranks are chosen: ``error`` (least summed held-out error) or ``energy``.
         max_images: At most so many images are fitted on, evenly over the class folders; a quarter as many
@@ -103,12 +104,15 @@ def reduce(
     if speedup is not None and storage is not None:
         raise InputError("give a speed-up or a storage ratio, not both")
     target = speedup if storage is None else storage
+    # A drop that is asked for is a promise; that none is delivered that lost ten points guards from wrecks.
+    surely = max_drop_percent is not None or target is None
     if max_drop_percent is None:
         max_drop_percent = DROP_WITHOUT_TARGET_PERCENT if target is None else SANE_DROP_PERCENT
     options = ReduceOptions(
         target=target,
         cost="macs" if storage is None else "storage",
         max_drop_percent=max_drop_percent,
+        surely=surely,
         methods=methods_named(methods),
         rule=ranks,
         seed=seed,

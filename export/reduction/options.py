@@ -15,6 +15,8 @@ class ReduceOptions:
             ``max_drop_percent`` allows.
         cost: What is to become less: a key of ``cost.COSTS``.
         max_drop_percent: Agreement with the original that may be lost.
+        surely: Whether that is judged by the lower end of the agreement's confidence interval, where there
+            are images enough for it.
         methods: How layers may be reduced.
         rule: How ranks are chosen: a key of ``ranks.RULES``.
         nonlinear: Whether fits match the response after its activation.
@@ -25,6 +27,7 @@ class ReduceOptions:
     target: float | None = 2.0
     cost: str = "macs"
     max_drop_percent: float = 100.0
+    surely: bool = False
     methods: tuple[Method, ...] = field(default_factory=all_methods)
     rule: str = "error"
     nonlinear: bool = True

@@ -69,7 +69,7 @@ def reduce_network(
         def attempt(target: float) -> Attempt[_Judged]:
             reduced = fitter.reduce(decision or fitter.decide(target))
             agreement = judge(reduced.model) if judge else None
-            loss = 100.0 - agreement.percent if agreement else 0.0
+            loss = _loss_percent(agreement, options)
             return Attempt(_Judged(reduced, agreement), reduced.ratio(options.cost), loss)
 
         best = furthest(attempt, options.target, options.max_drop_percent)
@@ -114,6 +114,10 @@ def open_fitter(
         if not any(offer.candidates for offer in offers):
             raise ModelRefusedError("no layer of this network gets cheaper by the methods asked for")
         yield Fitter(network, offers, options, passes)
+
+
+def _loss_percent(agreement: Agreement | None, options: ReduceOptions) -> float:
+    return agreement.loss_percent(options.max_drop_percent, surely=options.surely) if agreement else 0.0
 
 
 def _algebra_on_one_thread() -> AbstractContextManager[Any]:

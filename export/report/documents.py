@@ -8,20 +8,25 @@ from export.reduction.result import LayerReport, Reduction
 COST_UNITS = {"macs": "macs", "storage": "bytes"}
 
 
-def reduction_document(reduction: Reduction, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def reduction_document(
+    reduction: Reduction, provenance: Mapping[str, Any], max_drop_percent: float
+) -> dict[str, Any]:
     """What ``reduce --json`` writes.
 
     Args:
         reduction: What was done.
         provenance: From what, with which settings and versions, as it stands in the model card.
+        max_drop_percent: Agreement that could be lost.
     """
+    agreement = reduction.agreement
     return {
         **provenance,
         "macs_ratio": reduction.speedup,
         "cost_unit": COST_UNITS[reduction.cost],
         "cost_ratio": reduction.ratio(reduction.cost),
         "agreement_percent": reduction.agreement_percent,
-        "agreement": reduction.agreement.to_document() if reduction.agreement else None,
+        "agreement": agreement.to_document() if agreement else None,
+        "doubts": agreement.doubts(max_drop_percent) if agreement else [],
         "params_ratio": reduction.parameters_ratio,
         "storage_ratio": reduction.storage_ratio,
         "reached": reduction.reached,

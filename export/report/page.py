@@ -36,6 +36,7 @@ def reduction_page(document: Document) -> str:
 <h1>{name}, reduced</h1>
 <p>{document["macs_ratio"]:.2f} times fewer multiply-adds, {document["params_ratio"]:.2f} times fewer weights;
 fitted on {document["images"]} images in {document["seconds"]:.0f} s.</p>
+{_agreement(document)}
 <table><thead><tr><th>Layer</th><th>Method</th><th class="number">Rank</th>
 <th class="number">MACs before</th><th class="number">after</th>
 <th>{_bar_legend()}</th><th class="number">Error of the response</th></tr></thead>
@@ -45,6 +46,19 @@ fitted on {document["images"]} images in {document["seconds"]:.0f} s.</p>
 <table>{_facts(document)}</table>
 </body></html>
 """
+
+
+def _agreement(document: Document) -> str:
+    """What was lost, with its confidence, and what to doubt of it."""
+    agreement = document["agreement"]
+    if agreement is None:
+        return ""
+    figure = (
+        f"{agreement['percent']:.1f} % agreement with the original ({agreement['low_percent']:.1f} to "
+        f"{agreement['high_percent']:.1f} with 95 % confidence): {agreement['rests_on']}, of images apart."
+    )
+    doubts = "".join(f"<li>{html.escape(doubt)}</li>" for doubt in document["doubts"])
+    return f"<p>{html.escape(figure)}</p>\n" + (f"<ul>{doubts}</ul>" if doubts else "")
 
 
 def _row(layer: Document, largest: int) -> str:
@@ -82,7 +96,8 @@ def _bar_legend() -> str:
 
 
 def _facts(document: Document) -> str:
-    facts = {key: value for key, value in document.items() if key != "layers"}
+    shown = ("layers", "agreement", "doubts")
+    facts = {key: value for key, value in document.items() if key not in shown}
     return "".join(
         f"<tr><th>{html.escape(k)}</th><td>{html.escape(_text(v))}</td></tr>" for k, v in facts.items()
     )

@@ -129,6 +129,8 @@ def test_accuracy_agreement_and_loss(colours: Path, tmp_path: Path) -> None:
     document = json.loads(report.read_text())
     assert (document["images"], document["skipped"]) == (5, [])
     first, second = document["models"]
+    agreement = first.pop("agreement")
+    assert (agreement["images"], agreement["percent"], agreement["divergence_nats"]) == (5, 100.0, 0.0)
     assert first == {
         "model": str(right),
         "top1_percent": 80.0,
@@ -140,6 +142,8 @@ def test_accuracy_agreement_and_loss(colours: Path, tmp_path: Path) -> None:
     assert second["top1_percent"] == 60.0
     assert second["top1_drop_points"] == 20.0
     assert second["agreement_percent"] == 80.0
+    assert second["agreement"]["low_percent"] < 80.0 < second["agreement"]["high_percent"]
+    assert second["agreement"]["divergence_nats"] > 0.0
 
 
 def test_unlabelled_folder_gives_agreement_only(colours: Path, tmp_path: Path) -> None:

@@ -47,7 +47,12 @@ def test_the_command_compares_detectors_without_labels(
     document = tmp_path / "result.json"
     assert main(["evaluate", *models, "--images", str(tmp_path), "--json", str(document)]) == 0
     assert "Agreement" in capsys.readouterr().out
-    assert json.loads(document.read_text())["models"][1] == {
+    second = json.loads(document.read_text())["models"][1]
+    agreement = second.pop("agreement")
+    measures = {figure["measure"] for figure in agreement["figures"]}
+    assert measures == {"same boxes and classes", "variance kept"}
+    assert "objects in 3 of 3 images" in agreement["notes"][0]
+    assert second == {
         "model": models[1],
         "map50": None,
         "map": None,

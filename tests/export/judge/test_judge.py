@@ -48,10 +48,10 @@ def test_agreement_is_whole_with_itself_and_falls_with_noise(
     shape = (1, 3, *card.input.size)
     inputs = kept(tmp_path, [random.uniform(0, scale, shape).astype(np.float32) for _ in range(12)])
     judge = Judge(card, model, inputs, 1)
-    assert judge(model) == 100.0
+    assert judge(model).percent == 100.0
     raw = Judge(ModelCard(card.input, task="raw"), model, inputs, 1)
-    assert raw(model) == 100.0
-    assert raw(spoiled(model, 1.0)) < raw(spoiled(model, 0.01)) < 100.0
+    assert raw(model).percent == 100.0
+    assert raw(spoiled(model, 1.0)).percent < raw(spoiled(model, 0.01)).percent < 100.0
 
 
 def test_no_images_to_judge_by_is_said_at_once(tmp_path: Path) -> None:
@@ -73,5 +73,6 @@ def test_the_original_runs_once_and_not_before_there_is_something_to_judge(
     judge = Judge(CARD, original, kept(tmp_path, random_images(7, (3, 16, 16))), 1)
     assert opened == []
     first = judge(other)
-    assert judge(other) == first < 100.0
+    assert judge(other) == first
+    assert first.percent < 100.0
     assert opened.count(original.SerializeToString()) == 1

@@ -35,7 +35,7 @@ def reduction() -> Reduction:
 
 @pytest.fixture
 def document(reduction: Reduction) -> dict[str, Any]:
-    return reduction_document(reduction, PROVENANCE)
+    return reduction_document(reduction, PROVENANCE, max_drop_percent=1.0)
 
 
 def test_document_is_plain_and_adds_up(document: dict[str, Any], reduction: Reduction) -> None:
