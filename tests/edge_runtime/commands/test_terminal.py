@@ -1,5 +1,6 @@
 """The view of a run on a terminal, drawn to text and on a real pseudo-terminal."""
 
+import contextlib
 import os
 import pty
 import select
@@ -84,6 +85,9 @@ def on_terminal(
             if until in shown and not pressed:
                 process.send_signal(signal.SIGINT)
                 pressed = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+        process.kill()  # where it did not end by itself: leaving the block would wait for ever
     os.close(ours)
     return process.returncode, shown
 
