@@ -75,6 +75,11 @@ class InputForm:
         """Whether nothing in the file forbids pictures of this height and width."""
         return all(own in (None, asked) for own, asked in zip(self.size(layout), size, strict=True))
 
+    def lengths(self, size: tuple[int, int], layout: str) -> tuple[int | None, ...]:
+        """The shape of one image of this height and width; channels that are free are None."""
+        channels = self.channels(layout)
+        return (1, channels, *size) if layout == "NCHW" else (1, *size, channels)
+
     def words(self) -> str:
         """As in ``'image' (?, 3, 224, 224)``."""
         lengths = ", ".join("?" if length is None else str(length) for length in self.shape)
