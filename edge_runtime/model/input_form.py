@@ -106,15 +106,24 @@ def only_input(inputs: Sequence[InputForm], where: Path | str) -> InputForm:
 
 
 def require_image(form: InputForm, where: Path | str) -> None:
-    """Refuse an input that is for no image.
+    """Refuse an input that no image can be given to.
 
     Raises:
         ModelRefusedError: It has not the axes of one, or its values are neither float, float16 nor uint8.
     """
-    if len(form.shape) != 4 or form.type not in ELEMENTS:
+    require_axes(form, where)
+    if form.type not in ELEMENTS:
         raise ModelRefusedError(
-            f"{where}: input {form.words()} is a {form.type}; one image (N, C, H, W) or (N, H, W, C) of "
-            "float, float16 or uint8 is needed"
+            f"{where}: input {form.words()} is a {form.type}; a float image is needed, or float16, or uint8"
+        )
+
+
+def require_axes(form: InputForm, where: Path | str) -> None:
+    """Refuse an input without the axes of an image. Raises ``ModelRefusedError`` if they are not four."""
+    if len(form.shape) != 4:
+        raise ModelRefusedError(
+            f"{where}: input {form.words()} has {len(form.shape)} dimensions; an image input, "
+            "(N, C, H, W) or (N, H, W, C), is needed"
         )
 
 

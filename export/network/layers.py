@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import onnx
 
 from edge_runtime.base.errors import ModelRefusedError
-from edge_runtime.model.input_form import only_input, require_image
+from edge_runtime.model.input_form import only_input, require_axes
 from export.layer import Layer
 from export.network.attributes import operator
 from export.network.convolutions import read_convolution
@@ -97,7 +97,7 @@ def network_of(
             Conv and no Gemm.
     """
     form = only_input(input_forms(model), where)
-    require_image(form, where)
+    require_axes(form, where)
     layout = form.layout(layout)
     size = image_size(form, input_size, layout, where)
     values = infer_shapes(model, form, size, layout, where)

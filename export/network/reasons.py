@@ -9,7 +9,7 @@ from export.network.tensors import Tensors
 
 COMPUTED_WEIGHT = "dynamic weight: computed by the network"
 COMPUTED_BIAS = "dynamic bias: computed by the network"
-HALF_WEIGHT = "weights are float16, not float: save the network in float32"
+HALF_WEIGHT = "weights are float16, not float"
 SHARED_WEIGHT = "shared weight: another layer uses it too"
 
 
@@ -24,9 +24,7 @@ def weight_reasons(layer: Layer, tensors: Tensors) -> Iterator[str]:
     if weight is None:
         yield COMPUTED_WEIGHT
         return
-    if weight.data_type == onnx.TensorProto.FLOAT16:
-        yield HALF_WEIGHT
-    elif weight.data_type != onnx.TensorProto.FLOAT:
+    if weight.data_type != onnx.TensorProto.FLOAT:
         yield f"weights are {onnx.TensorProto.DataType.Name(weight.data_type).lower()}, not float"
     if layer.bias and layer.bias not in tensors.weights:
         yield COMPUTED_BIAS
