@@ -10,6 +10,7 @@ from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.engines.onnxruntime import default_threads
 from edge_runtime.model.image import Placement, Tensor
 from export.calibrate.images import DecodedImage, ImageFolder
+from export.judge.output_shapes import require_comparable
 from export.network.batch import with_batch_of_one
 from export.network.source import read_source
 
@@ -24,12 +25,15 @@ def open_contestant(path: Path, card: Path | None, threads: int | None) -> Model
 
     Raises:
         InputError: A file is missing or malformed, or the card does not fit the network.
-        ModelRefusedError: The network cannot run, takes no image, or gives no numbers.
+        ModelRefusedError: The network cannot run, takes no image, gives no numbers, or gives some that no
+            network can be compared by.
     """
     source = read_source(path)
     own = source.require_card(card)
     source = with_batch_of_one(source, own.input.size, own.input.layout)
-    return Model(source.network(threads or default_threads()), own)
+    model = Model(source.network(threads or default_threads()), own)
+    require_comparable(model, source.proto)
+    return model
 
 
 class Feed:
