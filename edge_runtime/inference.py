@@ -11,7 +11,7 @@ from typing import Self
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, open_network
-from edge_runtime.model.golden import require_fit
+from edge_runtime.model.golden import fitted_card
 from edge_runtime.model.image import Image, Outputs
 from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.postprocess.base import Postprocessor, Result
@@ -26,7 +26,7 @@ class Model:
 
     Attributes:
         network: What runs.
-        card: How it takes its frames, and what its outputs mean.
+        card: How it takes its frames, and what its outputs mean; it says the layout of the input, too.
     """
 
     def __init__(self, network: Network, card: ModelCard) -> None:
@@ -34,11 +34,10 @@ class Model:
 
         Raises:
             InputError: The card does not fit the network.
-            ModelRefusedError: The network takes no image, or gives no numbers.
+            ModelRefusedError: The network takes no image or several at once, or gives no numbers.
         """
-        require_fit(network, card)
         self.network = network
-        self.card = card
+        self.card = fitted_card(network, card)
 
     @classmethod
     def open(
@@ -83,7 +82,7 @@ class Model:
     @cached_property
     def preprocess(self) -> Preprocessor:
         """Turns a frame into the network's input: a buffer that the next frame overwrites."""
-        return Preprocessor(self.card.input)
+        return Preprocessor(self.card.input, self.network.input.element)
 
     @cached_property
     def postprocess(self) -> Postprocessor:

@@ -26,6 +26,7 @@ from edge_runtime.model.card import METADATA_KEY, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, default_threads, onnxruntime_version, open_network
 from edge_runtime.model.golden import golden_frame
 from edge_runtime.model.image import Image, Tensor
+from edge_runtime.model.input_form import ELEMENTS, require_image, require_single
 from edge_runtime.pipeline import Pipeline
 from edge_runtime.results.metrics import peak_rss_mib
 
@@ -149,15 +150,22 @@ def _card(network: Network, override: Path | None, *, needed: bool) -> ModelCard
 
 
 def _random_tensor(network: Network) -> Tensor:
-    """An input for a network without a card, of the shape that it fixes itself."""
-    batch, *rest = network.session.get_inputs()[0].shape
-    if not all(isinstance(length, int) for length in rest):
+    """An input for a network without a card, of the type and shape that it fixes itself."""
+    form = network.input
+    if len(form.shape) == 4 or form.type not in ELEMENTS:  # what is no image can be timed all the same
+        require_image(form, network.path)
+        require_single(form, network.path)
+    batch, *rest = form.shape or (1,)
+    if None in rest:
         raise ModelRefusedError(
-            f"{network.path} leaves its input size open ({[batch, *rest]}) and has no model card: "
+            f"{network.path} leaves its input size open, {form.words()}, and has no model card: "
             "pass --input CARD.json"
         )
-    shape = (batch if isinstance(batch, int) else 1, *rest)
-    return np.random.default_rng(SEED).random(shape, np.float32)
+    shape = (batch or 1, *(length for length in rest if length is not None))
+    random = np.random.default_rng(SEED)
+    if form.element == "uint8":
+        return random.integers(0, 256, shape, np.uint8)
+    return random.random(shape, np.float32).astype(form.element)
 
 
 def _read_frames(path: str | None) -> list[Image]:

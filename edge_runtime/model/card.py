@@ -20,6 +20,7 @@ from edge_runtime.model.labels import NAMED_LABELS
 METADATA_KEY = "pi_infer.card"
 RESIZES = ("warp", "letterbox", "crop")
 COLOURS = ("RGB", "BGR", "GRAY")
+LAYOUTS = ("NCHW", "NHWC")
 INTERPOLATIONS = ("auto", "nearest", "bilinear", "bicubic", "area")
 MAX_CLASSES = 1_000_000
 LARGEST_CARD_BYTES = 64 << 20
@@ -28,7 +29,7 @@ TASKS = ("classify", "detect", "raw")
 
 @dataclass(frozen=True)
 class InputSpec:
-    """How a frame becomes the network's input: ``(pixel * scale - mean) / std``, NCHW float32.
+    """How a frame becomes the network's input: ``(pixel * scale - mean) / std``.
 
     Attributes:
         size: Height and width in pixels.
@@ -39,6 +40,8 @@ class InputSpec:
         scale: Factor applied to the pixel (0 to 255) first.
         pad: Grey value (0 to 255) of the letterbox's bars.
         interpolation: ``auto`` is ``area`` when shrinking and ``bilinear`` when enlarging.
+        layout: ``NCHW``, channels first, or ``NHWC``, channels last; None where the shape that the network's
+            file declares for its input shall tell.
     """
 
     size: tuple[int, int]
@@ -49,11 +52,17 @@ class InputSpec:
     scale: float = 1.0
     pad: int = 114
     interpolation: str = "auto"
+    layout: str | None = None
 
     @property
     def channels(self) -> int:
         """Number of channels of the network's input."""
         return 1 if self.colour == "GRAY" else 3
+
+    @property
+    def leaves_pixels(self) -> bool:
+        """Whether pixels go into the network as they are, 0 to 255."""
+        return self.scale == 1 and not any(self.mean) and set(self.std) == {1}
 
 
 @dataclass(frozen=True)
@@ -171,6 +180,7 @@ def _input_spec(fields: Mapping[str, Any]) -> InputSpec:
     height, width = (int(side) for side in fields["size"])
     colour = _one_of("input.colour", fields.get("colour", "RGB"), COLOURS)
     channels = 1 if colour == "GRAY" else 3
+    layout = fields.get("layout")
     spec = InputSpec(
         size=(height, width),
         resize=_one_of("input.resize", fields.get("resize", "warp"), RESIZES),
@@ -180,6 +190,7 @@ def _input_spec(fields: Mapping[str, Any]) -> InputSpec:
         scale=float(fields.get("scale", 1.0)),
         pad=int(fields.get("pad", 114)),
         interpolation=_one_of("input.interpolation", fields.get("interpolation", "auto"), INTERPOLATIONS),
+        layout=None if layout is None else _one_of("input.layout", layout, LAYOUTS),
     )
     if min(spec.size) < 1 or max(spec.size) > 8192:
         raise ValueError(f"input.size {list(spec.size)} must be between 1 and 8192")

@@ -5,6 +5,7 @@ from a seed at exactly the input's size, so no resizing takes part and only the 
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.model.card import Golden, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network
 from edge_runtime.model.image import Image
+from edge_runtime.model.input_form import fitted
 from edge_runtime.model.preprocess import Preprocessor
 
 SAMPLES_PER_OUTPUT = 64
@@ -21,25 +23,17 @@ NUMERIC_TYPES = frozenset(
 )
 
 
-def require_fit(network: Network, card: ModelCard) -> None:
-    """Check that the card's input suits the network.
+def fitted_card(network: Network, card: ModelCard) -> ModelCard:
+    """The card, completed by the layout of the input, once it is known to suit the network.
 
     Raises:
-        ModelRefusedError: The network takes no float image (N, C, H, W), or gives no numbers.
-        InputError: Channels or size differ from what the network fixes.
+        ModelRefusedError: The network takes no image or several at once, or gives no numbers.
+        InputError: The layout, channels, size or normalisation that the card says are not the network's.
     """
-    value = network.session.get_inputs()[0]
-    batch = value.shape[0] if len(value.shape) == 4 else 0
-    if value.type != "tensor(float)" or (isinstance(batch, int) and batch != 1):
-        raise ModelRefusedError(
-            f"{network.path}: input {value.name!r} is a {value.type} of shape {value.shape}; "
-            "one float image (N, C, H, W) with N free or 1 is needed"
-        )
     for output in network.session.get_outputs():
         if output.type not in NUMERIC_TYPES:
             raise ModelRefusedError(f"{network.path}: output {output.name!r} is a {output.type}, not numbers")
-    _require_equal(network, "colour", value.shape[1:2], (card.input.channels,))
-    _require_equal(network, "size", value.shape[2:], card.input.size)
+    return replace(card, input=fitted(card.input, network.input, network.path))
 
 
 def golden_frame(seed: int, size: tuple[int, int]) -> Image:
@@ -89,21 +83,9 @@ def golden_error(network: Network, card: ModelCard) -> float:
     )
 
 
-def _require_equal(
-    network: Network, key: str, shape: list[int | str | None], wanted: tuple[int, ...]
-) -> None:
-    if any(isinstance(own, int) and own != length for own, length in zip(shape, wanted, strict=True)):
-        own, given = ("x".join(str(length) for length in lengths) for lengths in (shape, wanted))
-        what = "channels" if key == "colour" else "images"
-        raise InputError(
-            f"the model card does not fit {network.path}: it takes {own} {what}, the card gives {given}; "
-            f"correct input.{key} in the card"
-        )
-
-
 def _outputs(network: Network, card: ModelCard, seed: int) -> list[NDArray[np.float32]]:
-    require_fit(network, card)
-    return network.run(Preprocessor(card.input)(golden_frame(seed, card.input.size)))
+    spec = fitted_card(network, card).input
+    return network.run(Preprocessor(spec, network.input.element)(golden_frame(seed, spec.size)))
 
 
 def _samples(output: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 #: A picture: (H, W, 3) uint8, blue, green, red, as OpenCV decodes.
 Image = NDArray[np.uint8]
 
-#: A network's input: (1, channels, height, width) float32.
-Tensor = NDArray[np.float32]
+#: A network's input, (1, channels, height, width) or (1, height, width, channels), of the type that it takes.
+Tensor = NDArray[np.float32 | np.float16 | np.uint8]
 
 #: A network's outputs for a batch of one, in the network's own order.
 Outputs = Sequence[NDArray[np.float32]]

@@ -1,5 +1,7 @@
 """Frame to tensor: resize, colour, normalise, layout. Calibration, evaluation and the Pi all run this."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -27,13 +29,25 @@ class Preprocessor:
         spec: How frames become that input.
     """
 
-    def __init__(self, spec: InputSpec) -> None:
+    def __init__(self, spec: InputSpec, element: str = "float32") -> None:
+        """Prepare the buffers.
+
+        Args:
+            spec: How frames become the input; channels come first where its layout is not known.
+            element: numpy's name of the type that the network takes: ``float32``, ``float16`` or ``uint8``.
+        """
         height, width = spec.size
+        last = spec.layout == "NHWC"
         self.spec = spec
-        self._tensor = np.empty((1, spec.channels, height, width), np.float32)
+        self._tensor: Tensor = np.empty(
+            (1, height, width, spec.channels) if last else (1, spec.channels, height, width), element
+        )
+        self._parts = _parts(self._tensor[0], _tables(spec, element), channels_last=last)
+        self._looks_up = element != "uint8"  # pixels as they are need none
         self._canvas = np.full((height, width, 3), spec.pad, np.uint8)
-        self._plane = np.empty((height, width), np.uint8)
-        self._tables = _tables(spec)
+        self._selected = np.empty(
+            (height, width, 3) if last and spec.channels == 3 else (height, width), np.uint8
+        )
         self._canvas_placement: Placement | None = None  # whose bars are painted already
 
     def __call__(self, image: Image) -> Tensor:
@@ -43,11 +57,15 @@ class Preprocessor:
             image: (H, W, 3) uint8, blue, green, red as OpenCV decodes.
 
         Returns:
-            (1, channels, height, width) float32: a buffer that the next call overwrites.
+            (1, channels, height, width), or (1, height, width, channels) where the layout is ``NHWC``: a
+            buffer that the next call overwrites.
         """
         scaled = self._scale(image)
-        for channel, table in enumerate(self._tables):
-            cv2.LUT(self._source_plane(scaled, channel), table, dst=self._tensor[0, channel])
+        for part in self._parts:
+            if self._looks_up:
+                cv2.LUT(self._select(scaled, part.channel, self._selected), part.table, dst=part.target)
+            elif self._select(scaled, part.channel, part.target) is scaled:
+                np.copyto(part.target, scaled)
         return self._tensor
 
     def placement(self, image: Image) -> Placement:
@@ -85,16 +103,48 @@ class Preprocessor:
         _resize(image, (window.shape[1], window.shape[0]), self.spec.interpolation, window)
         return self._canvas
 
-    def _source_plane(self, image: Image, channel: int) -> Image:
+    def _select(self, image: Image, channel: int | None, into: Image) -> Image:
+        """One channel of a frame, or all, in the order of the card: written into a buffer, or as they are."""
         if self.spec.colour == "GRAY":
-            return _pixels(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, dst=self._plane))
-        index = channel if self.spec.colour == "BGR" else 2 - channel
-        return _pixels(cv2.extractChannel(image, index, dst=self._plane))
+            return _pixels(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, dst=into))
+        if channel is not None:
+            index = channel if self.spec.colour == "BGR" else 2 - channel
+            return _pixels(cv2.extractChannel(image, index, dst=into))
+        return (
+            image if self.spec.colour == "BGR" else _pixels(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=into))
+        )
 
 
-def _tables(spec: InputSpec) -> list[NDArray[np.float32]]:
+@dataclass(frozen=True)
+class _Part:
+    """What one look-up fills: a plane where channels come first, all channels where they come last.
+
+    Attributes:
+        channel: Which channel; None for all.
+        table: The value of each of the 256 pixels, for each channel.
+        target: Where the values go: a part of the tensor.
+    """
+
+    channel: int | None
+    table: NDArray[Any]
+    target: NDArray[Any]
+
+
+def _parts(values: NDArray[Any], tables: Sequence[NDArray[Any]], *, channels_last: bool) -> list[_Part]:
+    if values.dtype == np.float16:  # OpenCV looks up none; as whole numbers of 16 bits they are only moved
+        values, tables = values.view(np.uint16), [table.view(np.uint16) for table in tables]
+    if channels_last and len(tables) > 1:
+        return [_Part(None, np.stack(tables, axis=-1)[None], values)]
+    planes = np.moveaxis(values, -1, 0) if channels_last else values
+    return [_Part(channel, table, planes[channel]) for channel, table in enumerate(tables)]
+
+
+def _tables(spec: InputSpec, element: str) -> list[NDArray[Any]]:
     pixels = np.arange(256, dtype=np.float64) * spec.scale
-    return [((pixels - mean) / std).astype(np.float32) for mean, std in zip(spec.mean, spec.std, strict=True)]
+    with np.errstate(over="ignore"):  # what float16 cannot hold is infinite, and shows in the outputs
+        return [
+            ((pixels - mean) / std).astype(element) for mean, std in zip(spec.mean, spec.std, strict=True)
+        ]
 
 
 def _resize(image: Image, size: tuple[int, int], interpolation: str, into: Image | None = None) -> Image:

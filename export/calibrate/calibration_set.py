@@ -8,6 +8,7 @@ import numpy as np
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import InputSpec
+from edge_runtime.model.image import Tensor
 from edge_runtime.model.preprocess import Preprocessor
 from export.calibrate.images import ImageFile, ImageReader
 from export.calibrate.inputs import Activation, InputWriter, KeptInputs
@@ -49,6 +50,7 @@ def calibration_set(
     spec: InputSpec,
     folder: Path,
     *,
+    element: str = "float32",
     padding: SquarePadding | None = None,
     progress: Progress = silent,
     judged: bool = True,
@@ -59,6 +61,7 @@ def calibration_set(
         files: The images; ``files_apart`` of them are set apart.
         spec: How the network wants them.
         folder: Where the inputs are kept.
+        element: The type of the network's input, as numpy calls it.
         padding: Pads every image first.
         progress: Told after each image.
         judged: Whether to set images apart; without, all are to fit on.
@@ -70,7 +73,7 @@ def calibration_set(
     apart = files_apart(files) if judged else set()
     fit = [file.path for file in files if file.path not in apart]
     index_of = {path: index for index, path in enumerate(fit)}
-    preprocessor = Preprocessor(spec)
+    preprocessor = Preprocessor(spec, element)
     with InputWriter(folder / "fit.f32") as fitted, InputWriter(folder / "apart.f32") as judging:
         alike = _Alike()
         for done, image in enumerate(reader, start=1):
@@ -117,11 +120,11 @@ class _Alike:
     """Whether all of several tensors are the same."""
 
     def __init__(self) -> None:
-        self._first: Activation | None = None
+        self._first: Tensor | None = None
         self._count = 0
         self._same = True
 
-    def add(self, tensor: Activation) -> None:
+    def add(self, tensor: Tensor) -> None:
         self._count += 1
         if self._first is None:
             self._first = tensor.copy()

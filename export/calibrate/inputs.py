@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.model.image import Tensor
 
 Activation = NDArray[np.float32]
 
@@ -20,24 +21,26 @@ class KeptInputs:
 
     Attributes:
         path: The file.
-        shape: Of one input: (1, channels, height, width).
+        shape: Of one input: (1, channels, height, width), or as its network wants it.
         indices: The global index of each image, rising: see ``CalibrationSet``.
+        element: The type of the values, as numpy calls it.
     """
 
     path: Path
     shape: tuple[int, ...]
     indices: tuple[int, ...]
+    element: str = "float32"
 
     def __len__(self) -> int:
         """Number of images."""
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[Activation]:
+    def __iter__(self) -> Iterator[Tensor]:
         """The inputs, in the order of the indices."""
         count = int(np.prod(self.shape))
         with self.path.open("rb") as file:
             for _ in self.indices:
-                yield np.fromfile(file, np.float32, count).reshape(self.shape)
+                yield np.fromfile(file, self.element, count).reshape(self.shape)
 
 
 class InputWriter:
@@ -47,6 +50,7 @@ class InputWriter:
         self._path = path
         self._file = path.open("wb")
         self._shape: tuple[int, ...] = ()
+        self._element = "float32"
         self._indices: list[int] = []
 
     def __enter__(self) -> Self:
@@ -60,15 +64,16 @@ class InputWriter:
     ) -> None:
         self._file.close()
 
-    def add(self, index: int, tensor: Activation) -> None:
+    def add(self, index: int, tensor: Tensor) -> None:
         """Add the input of the image of a global index. Raises ``InputError`` if its shape is another."""
         if self._indices and tensor.shape != self._shape:
             raise InputError(f"calibration inputs of shapes {self._shape} and {tensor.shape}; give one shape")
         tensor.tofile(self._file)
         self._shape = tensor.shape
+        self._element = str(tensor.dtype)
         self._indices.append(index)
 
     def kept(self) -> KeptInputs:
         """What was added so far."""
         self._file.flush()
-        return KeptInputs(self._path, self._shape, tuple(self._indices))
+        return KeptInputs(self._path, self._shape, tuple(self._indices), self._element)

@@ -36,18 +36,24 @@ class KeptTensors:
         files: Where each is.
         shapes: Shape of each for one image.
         count: Number of images.
+        element: The type of their values, as numpy calls it.
     """
 
     files: Mapping[str, Path]
     shapes: Mapping[str, tuple[int, ...]]
     count: int
+    element: str = "float32"
 
     def read(self) -> Iterator[Activations]:
         """The tensors of one image after another."""
         with contextlib.ExitStack() as stack:
             opened = {name: stack.enter_context(path.open("rb")) for name, path in self.files.items()}
             for _ in range(self.count):
-                yield {name: _read(file, self.shapes[name]) for name, file in opened.items()}
+                yield {name: self._next(name, file) for name, file in opened.items()}
+
+    def _next(self, name: str, file: BinaryIO) -> Activation:
+        shape = self.shapes[name]
+        return np.fromfile(file, self.element, math.prod(shape)).reshape(shape)
 
 
 class ActivationStream:
@@ -123,8 +129,8 @@ class ActivationStream:
             path.unlink(missing_ok=True)
 
     def _start(self, network: ReducibleNetwork) -> KeptTensors:
-        name = network.input_name
-        return KeptTensors({name: self._inputs.path}, {name: self._inputs.shape}, len(self._inputs))
+        name, inputs = network.input_name, self._inputs
+        return KeptTensors({name: inputs.path}, {name: inputs.shape}, len(inputs), inputs.element)
 
     def _worth_keeping(self, network: ReducibleNetwork, wanted: Sequence[str]) -> KeptTensors:
         """The cut between all that was wanted so far and the goals left; nothing where it is too large.
@@ -170,10 +176,6 @@ def fragment_macs(part: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) 
             positions = math.prod(shape[2:] if node.op_type == "Conv" else shape[:-1])
             total += positions * weights.get(node.input[1], 0)
     return total
-
-
-def _read(file: BinaryIO, shape: tuple[int, ...]) -> Activation:
-    return np.fromfile(file, np.float32, math.prod(shape)).reshape(shape)
 
 
 def finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,7 +20,8 @@ SHOWN_LABELS = 12
 
 def layer_table(inspection: Inspection) -> Table:
     """Every Conv and Gemm: what it is, what it costs, and whether it can be reduced."""
-    table = _table(f"{inspection.model.name}, input {_size(inspection.input_size)}")
+    last = ", channels last" if inspection.layout == "NHWC" else ""
+    table = _table(f"{inspection.model.name}, input {_size(inspection.input_size)}{last}")
     table.add_column("Layer", overflow="fold")
     table.add_column("Kind", no_wrap=True)
     for name in NUMBERS_OF_A_LAYER:
@@ -173,9 +174,11 @@ def card_table(card: ModelCard, title: str) -> Table:
 def card_fields(card: ModelCard) -> dict[str, str]:
     """A model card in words."""
     spec = card.input
+    layout = f", {spec.layout}" if spec.layout else ""
     return {
         "task": card.task,
-        "input": f"{_size(spec.size)} {spec.colour}, {spec.resize}, {spec.interpolation} interpolation",
+        "input": f"{_size(spec.size)} {spec.colour}{layout}, {spec.resize}, "
+        f"{spec.interpolation} interpolation",
         "normalisation": f"(pixel * {spec.scale:g} - {_values(spec.mean)}) / {_values(spec.std)}",
         "labels": _labels(card),
         "decoder": str(card.decoder.get("kind", "yes")) if card.decoder else "none",

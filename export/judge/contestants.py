@@ -2,12 +2,38 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.inference import Model
 from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.engines.onnxruntime import default_threads
 from edge_runtime.model.image import Placement, Tensor
 from export.calibrate.images import DecodedImage, ImageFolder
+from export.judge.output_shapes import require_comparable
+from export.network.batch import with_batch_of_one
+from export.network.source import read_source
+
+
+def open_contestant(path: Path, card: Path | None, threads: int | None) -> Model:
+    """A network to be evaluated, as everything here reads it: as one file, and taking one image at a time.
+
+    Args:
+        path: An ONNX file; its weights may lie beside it.
+        card: A JSON file with a model card that takes the place of its own.
+        threads: Threads within one inference; all processors if None.
+
+    Raises:
+        InputError: A file is missing or malformed, or the card does not fit the network.
+        ModelRefusedError: The network cannot run, takes no image, gives no numbers, or gives some that no
+            network can be compared by.
+    """
+    source = read_source(path)
+    own = source.require_card(card)
+    source = with_batch_of_one(source, own.input.size, own.input.layout)
+    model = Model(source.network(threads or default_threads()), own)
+    require_comparable(model, source.proto)
+    return model
 
 
 class Feed:
@@ -15,18 +41,23 @@ class Feed:
 
     def __init__(self, contestants: Sequence[Model]) -> None:
         self._contestants = contestants
-        self._preprocessors = {model.card.input: model.preprocess for model in contestants}
+        self._preprocessors = {_wants(model): model.preprocess for model in contestants}
 
     def __call__(self, image: DecodedImage) -> list[tuple[Model, Tensor]]:
         """Each network with its input, which the next call overwrites."""
-        tensors: dict[InputSpec, Tensor] = {
-            spec: preprocessor(image.pixels) for spec, preprocessor in self._preprocessors.items()
+        tensors: dict[tuple[InputSpec, str], Tensor] = {
+            wanted: preprocessor(image.pixels) for wanted, preprocessor in self._preprocessors.items()
         }
-        return [(contestant, tensors[contestant.card.input]) for contestant in self._contestants]
+        return [(contestant, tensors[_wants(contestant)]) for contestant in self._contestants]
 
     def placement(self, contestant: Model, image: DecodedImage) -> Placement:
         """Where the image lies in that network's input."""
-        return self._preprocessors[contestant.card.input].placement(image.pixels)
+        return contestant.preprocess.placement(image.pixels)
+
+
+def _wants(model: Model) -> tuple[InputSpec, str]:
+    """All that decides what becomes of an image: networks of which it is the same are fed from one buffer."""
+    return model.card.input, model.network.input.element
 
 
 def class_indices(folder: ImageFolder, card: ModelCard, classes: int) -> Mapping[str, int]:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from edge_runtime.base.errors import InputError
-from edge_runtime.inference import Model
 from export.calibrate.images import find_images
 from export.calibrate.padding import SquarePadding
 from export.judge.classification import ClassifierEvaluation, evaluate_classifiers
+from export.judge.contestants import open_contestant
 from export.judge.detection import DetectorEvaluation, evaluate_detectors
 from export.judge.raw import RawEvaluation, evaluate_raw
 from export.paths import AnyPath, as_path
@@ -44,7 +44,7 @@ def evaluate(
         ModelRefusedError: A network cannot run, or its outputs are not those of its card's task.
     """
     folder = find_images(as_path(images))
-    contestants = [Model.open(as_path(model), as_path(card), threads) for model in models]
+    contestants = [open_contestant(as_path(model), as_path(card), threads) for model in models]
     tasks = {contestant.card.task for contestant in contestants}
     if len(tasks) > 1:
         raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")

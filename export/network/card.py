@@ -4,21 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import EncodeError
 
-from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.base.files import write_bytes
 from edge_runtime.model.card import METADATA_KEY, ModelCard
 from edge_runtime.model.engines.onnxruntime import network_from_bytes
-from edge_runtime.model.golden import golden_of
-from export.network.load import refuse_external_data
-from export.network.source import SourceModel
+from edge_runtime.model.golden import fitted_card, golden_of
+from export.network.batch import with_batch_of_one
+from export.network.source import SourceModel, serialised
 
 
 def write_card(source: SourceModel, output: Path, override: Path | None = None) -> ModelCard:
     """Write a network's card, completed by its golden output, into an ONNX file.
 
-    Everything else in the file stays as it is.
+    Everything else in the file stays as it is, but for weights that lay in other files, which come into it,
+    and a batch of several images that nothing depends on, which becomes one of a single image.
 
     Args:
         source: The network.
@@ -30,10 +29,11 @@ def write_card(source: SourceModel, output: Path, override: Path | None = None) 
 
     Raises:
         InputError: A file is missing or malformed, cannot be written, or the card does not fit the network.
-        ModelRefusedError: The network cannot run, or keeps its weights in another file.
+        ModelRefusedError: The network cannot run.
     """
-    refuse_external_data(source)
-    return write_with_card(source.proto, source.require_card(override), output)
+    card = source.require_card(override)
+    source = with_batch_of_one(source, card.input.size, card.input.layout)
+    return write_with_card(source.proto, card, output)
 
 
 def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> ModelCard:
@@ -47,9 +47,9 @@ def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> Mo
         ModelRefusedError: The network cannot run, or is larger than one file can be.
     """
     # One thread: with more, the sums of a known answer would depend on the processors of this machine.
-    network = network_from_bytes(_serialise(proto, output), output, threads=1)
-    complete = replace(card, golden=golden_of(network, card))
-    write_bytes(output, _serialise(with_card(proto, complete), output))
+    network = network_from_bytes(serialised(proto, output), output, threads=1)
+    complete = replace(fitted_card(network, card), golden=golden_of(network, card))
+    write_bytes(output, serialised(with_card(proto, complete), output))
     return complete
 
 
@@ -62,10 +62,3 @@ def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
     copy.metadata_props.extend(kept)
     copy.metadata_props.add(key=METADATA_KEY, value=card.to_json())
     return copy
-
-
-def _serialise(model: onnx.ModelProto, output: Path) -> bytes:
-    try:
-        return bytes(model.SerializeToString(deterministic=True))
-    except (EncodeError, ValueError) as error:
-        raise ModelRefusedError(f"cannot write {output}: the network is larger than 2 GiB") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from export.layer import Layer
+from export.network.batch import with_batch_of_one
 from export.network.layers import read_network
 from export.network.source import read_source
 from export.paths import AnyPath, as_path
@@ -17,11 +18,13 @@ class Inspection:
     Attributes:
         model: The network's file.
         input_size: Height and width in pixels.
+        layout: Where the channels of its input are: ``NCHW`` or ``NHWC``.
         layers: Its convolutions and fully connected layers, in order of execution.
     """
 
     model: Path
     input_size: tuple[int, int]
+    layout: str
     layers: tuple[Layer, ...]
 
     @property
@@ -44,6 +47,7 @@ class Inspection:
         return {
             "model": str(self.model),
             "input_size": list(self.input_size),
+            "input_layout": self.layout,
             "macs": self.macs,
             "parameters": self.parameters,
             "layers": [self._layer_document(layer) for layer in self.layers],
@@ -90,5 +94,7 @@ def inspect(
     """
     source = read_source(as_path(model))
     own = source.find_card(as_path(card))
-    network = read_network(source, input_size or (own.input.size if own else None))
-    return Inspection(source.path, network.input_size, network.layers)
+    size, layout = (own.input.size, own.input.layout) if own else (None, None)
+    source = with_batch_of_one(source, input_size or size, layout)
+    network = read_network(source, input_size or size, layout)
+    return Inspection(source.path, network.input_size, network.layout, network.layers)

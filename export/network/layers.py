@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 import onnx
 
 from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.model.input_form import only_input, require_axes
 from export.layer import Layer
 from export.network.attributes import operator
 from export.network.convolutions import read_convolution
 from export.network.dense import is_dense, read_dense
-from export.network.load import image_inputs, load_model
+from export.network.inputs import image_size, input_forms
+from export.network.load import load_model
 from export.network.private_channels import private_channels
-from export.network.shapes import infer_shapes, input_size_of, require_possible
+from export.network.shapes import infer_shapes, require_possible
 from export.network.source import SourceModel
 from export.network.tensors import Tensors, Weights, initialiser, tensors_of
 
@@ -26,6 +28,7 @@ class ReducibleNetwork:
         layers: Its convolutions and fully connected layers in order of execution.
         input_name: Name of its single input.
         input_size: Height and width the shapes were inferred for.
+        layout: Where the channels of its input are: ``NCHW`` or ``NHWC``.
         shapes: Shape of each tensor for one image of that size.
         float_tensors: The tensors of type float32 whose shape is known.
     """
@@ -34,6 +37,7 @@ class ReducibleNetwork:
     layers: tuple[Layer, ...]
     input_name: str
     input_size: tuple[int, int]
+    layout: str
     shapes: Mapping[str, tuple[int, ...]]
     float_tensors: frozenset[str]
 
@@ -57,37 +61,46 @@ class ReducibleNetwork:
         return initialiser(self.model, name)
 
 
-def read_network(source: SourceModel, input_size: tuple[int, int] | None = None) -> ReducibleNetwork:
+def read_network(
+    source: SourceModel, input_size: tuple[int, int] | None = None, layout: str | None = None
+) -> ReducibleNetwork:
     """Check an ONNX file that was read, and understand it as layers.
 
     Args:
-        source: The file.
+        source: The file; its batch is one image, or free.
         input_size: Height and width of the input, for networks that leave them free.
+        layout: Where the channels of its input are, as its card says: ``NCHW`` or ``NHWC``; None where the
+            shape of the input shall tell.
 
     Raises:
         InputError: Its shapes cannot be known without ``input_size``, or not be with it.
-        ModelRefusedError: The network is malformed, has several inputs, or has no Conv and no Gemm.
+        ModelRefusedError: The network is malformed, or has no Conv and no Gemm.
     """
-    return network_of(load_model(source), input_size, str(source.path))
+    return network_of(load_model(source), input_size, str(source.path), layout)
 
 
-def network_of(model: onnx.ModelProto, input_size: tuple[int, int] | None, where: str) -> ReducibleNetwork:
+def network_of(
+    model: onnx.ModelProto, input_size: tuple[int, int] | None, where: str, layout: str | None = None
+) -> ReducibleNetwork:
     """Understand a model in memory as layers.
 
     Args:
         model: Checked, its weights as initialisers; the network refers to it and does not copy it.
         input_size: Height and width of the input, for networks that leave them free.
         where: What to call it in messages.
+        layout: Where the channels of its input are: ``NCHW`` or ``NHWC``; None where the shape of the input
+            shall tell.
 
     Raises:
         InputError: Its shapes cannot be known without ``input_size``, or not be with it.
-        ModelRefusedError: It has several inputs, a malformed attribute, or no Conv and no Gemm.
+        ModelRefusedError: It has several inputs or one that is for no image, a malformed attribute, or no
+            Conv and no Gemm.
     """
-    inputs = image_inputs(model)
-    if len(inputs) != 1:
-        raise ModelRefusedError(f"{where} has {len(inputs)} inputs; a network with one image input is needed")
-    size = input_size_of(inputs[0], input_size, where)
-    values = infer_shapes(model, inputs[0].name, size, where)
+    form = only_input(input_forms(model), where)
+    require_axes(form, where)
+    layout = form.layout(layout)
+    size = image_size(form, input_size, layout, where)
+    values = infer_shapes(model, form, size, layout, where)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
     require_possible(shapes, size, where)
     pairs = private_channels(model)
@@ -102,7 +115,7 @@ def network_of(model: onnx.ModelProto, input_size: tuple[int, int] | None, where
         for v in values
         if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT and 0 not in shapes[v.name]
     )
-    return ReducibleNetwork(model, layers, inputs[0].name, size, shapes, floats)
+    return ReducibleNetwork(model, layers, form.name, size, layout, shapes, floats)
 
 
 def _layers(model: onnx.ModelProto, tensors: Tensors) -> Iterator[Layer]:

@@ -1,18 +1,16 @@
 """A source made ready for reduction: checked, weights as initialisers, batch norm folded."""
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import Message
 from onnx import numpy_helper
-from onnx.external_data_helper import uses_external_data
 
 from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.model.engines.onnxruntime import optimise_offline
 from export.network.attributes import operator
+from export.network.messages import messages_in
 from export.network.source import SourceModel
 
 
@@ -20,7 +18,7 @@ def load_model(source: SourceModel) -> onnx.ModelProto:
     """Check a file that was read, and put its weights where they are looked for.
 
     Args:
-        source: The file. It must carry all its weights itself.
+        source: The file.
 
     Returns:
         The model, its Constant nodes turned into initialisers, batch norm after a Conv folded into it; the
@@ -29,7 +27,6 @@ def load_model(source: SourceModel) -> onnx.ModelProto:
     Raises:
         ModelRefusedError: It is malformed, or holds weights that are not finite.
     """
-    refuse_external_data(source)
     _refuse_names_of_bytes(source)
     check(source.proto, str(source.path))
     model = constants_as_initialisers(source.proto)
@@ -84,12 +81,6 @@ def add_initialiser(model: onnx.ModelProto, tensor: onnx.TensorProto) -> None:
         model.graph.input.append(info)
 
 
-def image_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """The inputs that are not weights."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    return [value for value in model.graph.input if value.name not in weights]
-
-
 def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:
     """Fold each BatchNormalization that follows a Conv into its weights, by onnxruntime's own optimiser.
 
@@ -118,33 +109,13 @@ def _restore_order(folded: onnx.ModelProto, model: onnx.ModelProto) -> None:
     folded.metadata_props.extend(model.metadata_props)
 
 
-def refuse_external_data(source: SourceModel) -> None:
-    """Raise ``ModelRefusedError`` if a weight lies in another file, wherever in the network it is."""
-    tensors = (part for part in _messages(source.proto) if isinstance(part, onnx.TensorProto))
-    external = next((tensor.name for tensor in tensors if uses_external_data(tensor)), None)
-    if external is not None:
-        raise ModelRefusedError(
-            f"{source.path} keeps weight {external!r} in another file; save it as one file first "
-            "(onnx.save with save_as_external_data=False)"
-        )
-
-
 def _refuse_names_of_bytes(source: SourceModel) -> None:
     """Names that are no UTF-8 arrive as bytes, which no message, table or document can show."""
-    for message in _messages(source.proto):
+    for message in messages_in(source.proto):
         for field, value in message.ListFields():
             texts = [value] if isinstance(value, str | bytes) else value
             if field.type == field.TYPE_STRING and any(isinstance(text, bytes) for text in texts):
                 raise ModelRefusedError(f"{source.path} is not a valid ONNX network: a name is no UTF-8")
-
-
-def _messages(message: Message) -> Iterator[Message]:
-    """A message and all inside it, at any depth: weights, constants, subgraphs, functions."""
-    yield message
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for part in [value] if isinstance(value, Message) else value:
-                yield from _messages(part)
 
 
 def _refuse_non_finite(model: onnx.ModelProto, path: Path) -> None:

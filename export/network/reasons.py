@@ -9,6 +9,7 @@ from export.network.tensors import Tensors
 
 COMPUTED_WEIGHT = "dynamic weight: computed by the network"
 COMPUTED_BIAS = "dynamic bias: computed by the network"
+HALF_WEIGHT = "weights are float16, not float"
 SHARED_WEIGHT = "shared weight: another layer uses it too"
 
 

@@ -7,35 +7,20 @@ import onnx
 from onnx import shape_inference
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.model.input_form import InputForm
 
 MAX_TENSOR_VALUES = 1 << 29  # 2 GiB of float32
 
 
-def input_size_of(value: onnx.ValueInfoProto, asked: tuple[int, int] | None, where: str) -> tuple[int, int]:
-    """Height and width of an image input: as asked, or its own. Raises if it has none or they differ."""
-    dims = value.type.tensor_type.shape.dim
-    if len(dims) != 4:
-        raise ModelRefusedError(
-            f"{where}: input {value.name!r} has {len(dims)} dimensions; an image input (N, C, H, W) is needed"
-        )
-    own = (dims[2].dim_value, dims[3].dim_value)
-    if asked is None and 0 in own:
-        raise InputError(f"{where} leaves its input size free: give --input-size HxW, or a model card")
-    size = asked or own
-    if any(fixed and fixed != wanted for fixed, wanted in zip(own, size, strict=True)):
-        raise InputError(f"{where} takes {own[0]}x{own[1]} images only, not {size[0]}x{size[1]}")
-    return size
-
-
 def infer_shapes(
-    model: onnx.ModelProto, input_name: str, size: tuple[int, int], where: str
+    model: onnx.ModelProto, form: InputForm, size: tuple[int, int], layout: str, where: str
 ) -> list[onnx.ValueInfoProto]:
     """All tensors with their shapes, for one image of a size. Raises ``InputError`` if that is impossible."""
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     for value in sized.graph.input:
-        if value.name == input_name:
-            for dim, length in zip(value.type.tensor_type.shape.dim, (1, None, *size), strict=True):
+        if value.name == form.name:
+            for dim, length in zip(value.type.tensor_type.shape.dim, form.lengths(size, layout), strict=True):
                 if length is not None:
                     dim.dim_value = length
     del sized.graph.value_info[:]  # symbolic sizes recorded there would win over the sizes set here
@@ -46,7 +31,9 @@ def infer_shapes(
         inferred = shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True)
     except shape_inference.InferenceError as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{where} does not work with {size[0]}x{size[1]} images: {reason}") from error
+        raise InputError(
+            f"{where} does not work with {size[0]}x{size[1]} images: {reason}{form.layout_hint}"
+        ) from error
     return [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 
-from edge_runtime.base.errors import InputError
+from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.model.card import METADATA_KEY, ModelCard, load_card
 from edge_runtime.model.engines.onnxruntime import Network, network_from_bytes, require_model_file
+from edge_runtime.model.input_form import InputForm, only_input, require_image
+from export.network.external_data import LARGEST_BYTES, take_in_external_data
+from export.network.inputs import input_forms
 
 
 @dataclass(frozen=True)
@@ -18,13 +21,16 @@ class SourceModel:
 
     Attributes:
         path: Where it was.
-        sha256: Of its bytes, in hexadecimal.
-        proto: The model in it, nothing checked. It is shared: change copies of it only.
+        sha256: Of its bytes, followed by those of its data files in the order of their names; in hexadecimal.
+        proto: The model in it, all weights inside, nothing checked but its input. It is shared: change copies
+            of it only.
+        input: The form of its one input, which is for an image.
     """
 
     path: Path
     sha256: str
     proto: onnx.ModelProto
+    input: InputForm
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -59,16 +65,20 @@ class SourceModel:
         Raises:
             ModelRefusedError: onnxruntime refuses it, or it does not have exactly one input.
         """
-        return network_from_bytes(self.proto.SerializeToString(), self.path, threads)
+        return network_from_bytes(serialised(self.proto, self.path), self.path, threads)
 
 
 def read_source(path: Path) -> SourceModel:
-    """Read and parse an ONNX file as it is, nothing checked or changed.
+    """Read and parse an ONNX file, and see that an image is what it takes; its weights may lie beside it.
 
     Raises:
-        InputError: The file is missing, a folder, empty, or not ONNX.
+        InputError: The file is missing, a folder, empty, or not ONNX, or a data file of it is missing.
+        ModelRefusedError: It has several inputs, or one that is for no image; or its data files are not what
+            may be read (see ``take_in_external_data``).
     """
     require_model_file(path)
+    if path.stat().st_size > LARGEST_BYTES:
+        raise InputError(f"{path} is not an ONNX file: it is larger than 2 GiB, the most that one can be")
     data = path.read_bytes()
     try:
         model = onnx.load_model_from_string(data, "protobuf")
@@ -76,4 +86,21 @@ def read_source(path: Path) -> SourceModel:
         raise InputError(f"{path} is not an ONNX file, or is cut short") from error
     if not model.graph.node:
         raise InputError(f"{path} is not an ONNX file: it holds no network")
-    return SourceModel(path, hashlib.sha256(data).hexdigest(), model)
+    form = only_input(input_forms(model), path)
+    require_image(form, path)
+    digest = hashlib.sha256(data)
+    for content in take_in_external_data(model, path):
+        digest.update(content)
+    return SourceModel(path, digest.hexdigest(), model, form)
+
+
+def serialised(model: onnx.ModelProto, where: Path) -> bytes:
+    """The bytes of an ONNX file, the same for the same model.
+
+    Raises:
+        ModelRefusedError: It is larger than one file can be.
+    """
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except (EncodeError, ValueError) as error:
+        raise ModelRefusedError(f"{where}: the network is larger than 2 GiB, the most of one file") from error

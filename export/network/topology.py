@@ -61,11 +61,12 @@ def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collecti
     nodes = nodes_before(model, targets, sources)
     read = {name for node in nodes for name in reads(node)}
     weights = [tensor for tensor in model.graph.initializer if tensor.name in read]
+    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
     return onnx.helper.make_model(
         onnx.helper.make_graph(
             [_nameless(node) for node in nodes],
             "fragment",
-            [_value(name) for name in sources if name in read],
+            [_value(name, types.get(name, onnx.TensorProto.FLOAT)) for name in sources if name in read],
             [_value(name) for name in targets],
             weights,
         ),
@@ -117,5 +118,5 @@ def _nameless(node: onnx.NodeProto) -> onnx.NodeProto:
     return copy
 
 
-def _value(name: str) -> onnx.ValueInfoProto:
-    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+def _value(name: str, element: int = onnx.TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, element, None)

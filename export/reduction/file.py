@@ -15,13 +15,17 @@ import onnx
 from edge_runtime import __version__
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable
+from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
 from edge_runtime.model.golden import golden_of
+from edge_runtime.model.input_form import fitted
 from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
 from export.calibrate.images import find_images
 from export.judge.judge import Judge
+from export.judge.output_shapes import require_comparable
 from export.methods import AUTO, methods_named
+from export.network.batch import with_batch_of_one
 from export.network.card import write_with_card
 from export.network.layers import read_network
 from export.network.source import SourceModel, read_source
@@ -29,7 +33,7 @@ from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
 from export.reduction.options import ReduceOptions
 from export.reduction.result import Reduction
-from export.reduction.run import reduce_network
+from export.reduction.run import reduce_network, require_reducible
 
 log = logging.getLogger(__name__)
 
@@ -152,11 +156,18 @@ def _deliver(
     max_images: int,
     progress: Progress,
 ) -> Delivery:
-    network = read_network(source, card.input.size)
-    golden_of(source.network(options.threads), card)  # it runs, on the card's terms
+    source = with_batch_of_one(source, card.input.size, card.input.layout)
+    card = replace(card, input=fitted(card.input, source.input, source.path))
+    network = read_network(source, card.input.size, card.input.layout)
+    require_reducible(network)
+    original = source.network(options.threads)
+    golden_of(original, card)  # it runs, on the card's terms
+    require_comparable(Model(original, card), source.proto)
     chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
-        calibration = calibration_set(chosen.files, card.input, Path(folder), progress=progress)
+        calibration = calibration_set(
+            chosen.files, card.input, Path(folder), element=source.input.element, progress=progress
+        )
         judge = Judge(card, network.model, calibration.apart, options.threads)
         reduction = reduce_network(network, calibration, options, progress, judge=judge)
     card = replace(card, provenance=_provenance(source, card, options, reduction))

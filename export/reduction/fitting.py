@@ -98,7 +98,7 @@ class Fitter:
         }
 
     def _read(self, model: onnx.ModelProto) -> ReducibleNetwork:
-        return network_of(model, self._network.input_size, THE_RESULT)
+        return network_of(model, self._network.input_size, THE_RESULT, self._network.layout)
 
 
 def _stretches(network: ReducibleNetwork, layers: Sequence[Layer]) -> list[list[Layer]]:

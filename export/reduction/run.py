@@ -22,6 +22,7 @@ from export.choose.selection import Decision
 from export.judge.agreement import Agreement
 from export.network.layers import ReducibleNetwork
 from export.network.load import check
+from export.network.reasons import HALF_WEIGHT
 from export.progress import Progress
 from export.reduction.fitting import THE_RESULT, Fitter
 from export.reduction.options import ReduceOptions
@@ -93,6 +94,17 @@ def reduce_network(
     )
 
 
+def require_reducible(network: ReducibleNetwork) -> None:
+    """Raise ``ModelRefusedError`` if no layer can be reduced, with the remedy where there is one for all."""
+    if network.reducible:
+        return
+    if any(layer.reason == HALF_WEIGHT for layer in network.layers):
+        raise ModelRefusedError(
+            "the weights of this network are float16: save it in float32 first, and reduce that"
+        )
+    raise ModelRefusedError("no layer of this network can be reduced; see 'pi-export inspect'")
+
+
 @contextmanager
 def open_fitter(
     network: ReducibleNetwork, calibration: CalibrationSet, options: ReduceOptions, progress: Progress
@@ -103,8 +115,7 @@ def open_fitter(
         InputError: Too few images for any layer.
         ModelRefusedError: No layer can be reduced, or the network computes NaN or infinite values.
     """
-    if not network.reducible:
-        raise ModelRefusedError("no layer of this network can be reduced; see 'pi-export inspect'")
+    require_reducible(network)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as name, _algebra_on_one_thread():
         folder, inputs = Path(name), calibration.fit
         sampler = Sampler(network, inputs, options.seed, folder)

@@ -55,7 +55,7 @@ def main() -> None:
 
     def bare() -> Iterator[object]:
         for tensor in tensors:
-            yield network.session.run(None, {network.input_name: tensor})
+            yield network.session.run(None, {network.input.name: tensor})
 
     loops: dict[str, Callable[[], Iterator[object]]] = {
         "bare": bare,

@@ -99,7 +99,7 @@ def bare(model: Model, image: Image, seconds: float) -> Loop:
     start_s, start_processor_s = time.perf_counter(), time.process_time()
     frames = 0
     while (elapsed_s := time.perf_counter() - start_s) < seconds:
-        network.session.run(None, {network.input_name: tensor})
+        network.session.run(None, {network.input.name: tensor})
         frames += 1
     return Loop(frames / elapsed_s, 1000 * (time.process_time() - start_processor_s) / frames)
 

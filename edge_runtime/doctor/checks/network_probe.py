@@ -16,7 +16,6 @@ from edge_runtime.frames.newest import Newest
 from edge_runtime.inference import Model
 from edge_runtime.model import demo
 from edge_runtime.model.card import InputSpec
-from edge_runtime.model.engines.onnxruntime import Network
 from edge_runtime.model.golden import golden_error, golden_frame
 from edge_runtime.model.preprocess import Preprocessor
 
@@ -30,16 +29,17 @@ def main(model: str = "") -> None:
     """Examine ``model``, or the demo's network, and print the facts."""
     try:
         tried = Model.open(model or demo.path())
-        _print(network=str(tried.network.path), **_shapes(tried.network))
+        _print(network=str(tried.network.path), **_shapes(tried))
         _print(**_golden(tried))
-        _print(padding_exact=padding_exact(tried.card.input), colour_exact=colour_exact(tried.card.input))
+        spec, element = tried.card.input, tried.network.input.element
+        _print(padding_exact=padding_exact(spec, element), colour_exact=colour_exact(spec, element))
         _print(frame_age_ms=oldest_frame_ms())
         _print(idle_cpu=_idle_cpu(tried))
     except PiInferError as error:
         _print(refused=str(error))
 
 
-def padding_exact(spec: InputSpec) -> bool:
+def padding_exact(spec: InputSpec, element: str = "float32") -> bool:
     """Whether rows with bytes behind them give the same tensor as rows without."""
     image = golden_frame(0, spec.size)
     height, width, _ = image.shape
@@ -48,19 +48,20 @@ def padding_exact(spec: InputSpec) -> bool:
     buffer = np.full(height * row_bytes, 255, np.uint8)
     padded = np.ndarray((height, width, 3), np.uint8, buffer, strides=(row_bytes, 3, 1))
     padded[:] = image
-    prepare = Preprocessor(spec)
+    prepare = Preprocessor(spec, element)
     # A copy, for the preprocessor writes every tensor into the same memory.
     return np.array_equal(prepare(image).copy(), prepare(padded))
 
 
-def colour_exact(spec: InputSpec) -> bool:
+def colour_exact(spec: InputSpec, element: str = "float32") -> bool:
     """Whether blue, green and red arrive in the channels that the card names."""
     blue, green, red = 10, 60, 200
-    tensor = Preprocessor(spec)(np.full((*spec.size, 3), (blue, green, red), np.uint8))
+    tensor = Preprocessor(spec, element)(np.full((*spec.size, 3), (blue, green, red), np.uint8))
     grey = 0.114 * blue + 0.587 * green + 0.299 * red
     pixels = {"BGR": (blue, green, red), "RGB": (red, green, blue), "GRAY": (grey,)}[spec.colour]
     wanted = (np.array(pixels) * spec.scale - spec.mean) / spec.std
-    steps = np.abs((tensor.mean(axis=(0, 2, 3), dtype=np.float64) - wanted) * spec.std / spec.scale)
+    pixels_of = (0, 1, 2) if spec.layout == "NHWC" else (0, 2, 3)
+    steps = np.abs((tensor.mean(axis=pixels_of, dtype=np.float64) - wanted) * spec.std / spec.scale)
     return bool(steps.max() < 1.0)  # grey is rounded to whole steps
 
 
@@ -96,12 +97,12 @@ class _FastSource:
         self._closed = True
 
 
-def _shapes(network: Network) -> dict[str, object]:
+def _shapes(model: Model) -> dict[str, object]:
     """The input's shape, and whether its size is fixed; an open batch is always run with 1."""
-    shape = network.session.get_inputs()[0].shape
+    form, layout = model.network.input, model.card.input.layout
     return {
-        "input_shape": [side if isinstance(side, int) else str(side) for side in shape],
-        "static": all(isinstance(side, int) for side in shape[2:]),
+        "input_shape": ["free" if length is None else length for length in form.shape],
+        "static": None not in form.size(form.layout(layout)),
     }
 
 

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import: releases from 1.29 report home without it
 
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.base.files import require_no_pipe
 from edge_runtime.model.card import ModelCard, load_card
+from edge_runtime.model.image import Tensor
+from edge_runtime.model.input_form import InputForm, only_input
+from edge_runtime.model.one_file import require_one_file
 
 onnxruntime.set_default_logger_severity(4)
 onnxruntime.disable_telemetry_events()
@@ -25,35 +29,36 @@ class Network:
     Attributes:
         path: The file it came from.
         session: The onnxruntime session.
-        input_name: Name of its single input.
+        input: The form of its single input.
         output_names: Names of all outputs.
         metadata: The file's ``metadata_props``.
     """
 
     path: Path
     session: onnxruntime.InferenceSession
-    input_name: str
+    input: InputForm
     output_names: tuple[str, ...]
     metadata: dict[str, str]
 
-    def run(self, tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def run(self, tensor: Tensor) -> list[NDArray[np.float32]]:
         """All outputs for one input tensor.
 
         Args:
-            tensor: (1, channels, height, width) float32, as the preprocessor makes it.
+            tensor: One image, as the preprocessor makes it.
 
         Returns:
-            One array per output, in the order of ``output_names``; each is its receiver's to keep.
+            One array per output, in the order of ``output_names``; each is its receiver's to keep. Outputs of
+            float16 come as float32: sums over many of its values would leave its range.
 
         Raises:
             ModelRefusedError: onnxruntime cannot run it on a tensor of this shape.
         """
         try:
-            outputs: list[NDArray[np.float32]] = self.session.run(None, {self.input_name: tensor})
+            outputs = self.session.run(None, {self.input.name: tensor})
         except Exception as error:  # onnxruntime's exceptions share no public base class
-            reason = _first_line(error)
+            reason = f"{_first_line(error)}{self.input.layout_hint}"
             raise ModelRefusedError(f"{self.path} cannot run on input {tensor.shape}: {reason}") from error
-        return outputs
+        return [_widened(output) for output in outputs]
 
     def card(self, override: Path | None = None) -> ModelCard:
         """Its model card.
@@ -65,6 +70,11 @@ class Network:
             InputError: There is none, or it is malformed.
         """
         return load_card(self.metadata, self.path, override)
+
+
+def _widened(output: Any) -> Any:
+    """An output of float16 as float32, any other as it is; a sequence or a map is no array."""
+    return output.astype(np.float32) if getattr(output, "dtype", None) == np.float16 else output
 
 
 def default_threads() -> int:
@@ -94,9 +104,11 @@ def open_network(path: Path, threads: int | None = None) -> Network:
 
     Raises:
         InputError: The file is missing, a folder, empty, or not an ONNX file.
-        ModelRefusedError: onnxruntime refuses it, or it does not have exactly one input.
+        ModelRefusedError: onnxruntime refuses it, it keeps weights in another file, or it does not have
+            exactly one input.
     """
     require_model_file(path)
+    require_one_file(path)
     options = session_options(threads or default_threads())
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -118,20 +130,23 @@ def network_from_bytes(model: bytes, path: Path, threads: int) -> Network:
     Raises:
         ModelRefusedError: onnxruntime refuses it, or it does not have exactly one input.
     """
-    return _network(open_bytes(model, threads), path)
+    return _network(_session(model, session_options(threads), str(path)), path)
 
 
 def _network(session: onnxruntime.InferenceSession, path: Path) -> Network:
-    inputs = session.get_inputs()
-    if len(inputs) != 1:
-        raise ModelRefusedError(f"{path} has {len(inputs)} inputs; a network with one image input is needed")
     return Network(
         path=path,
         session=session,
-        input_name=inputs[0].name,
+        input=only_input([_form(value) for value in session.get_inputs()], path),
         output_names=tuple(output.name for output in session.get_outputs()),
         metadata=dict(session.get_modelmeta().custom_metadata_map),
     )
+
+
+def _form(value: onnxruntime.NodeArg) -> InputForm:
+    # A length that is free has a name, or none; some exporters write it as -1.
+    lengths = (length if isinstance(length, int) and length > 0 else None for length in value.shape)
+    return InputForm(value.name, value.type, tuple(lengths))
 
 
 def optimise_offline(model: bytes, target: Path) -> None:
@@ -159,11 +174,13 @@ def open_bytes(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     return _session(model, session_options(threads))
 
 
-def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+def _session(
+    model: bytes, options: onnxruntime.SessionOptions, where: str = "this network"
+) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no public base class
-        raise ModelRefusedError(f"onnxruntime refuses this network: {_first_line(error)}") from error
+        raise ModelRefusedError(f"onnxruntime refuses {where}: {_first_line(error)}") from error
 
 
 def require_model_file(path: Path) -> None:

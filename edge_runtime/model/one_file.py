@@ -1,0 +1,94 @@
+"""Whether a network is one file, or keeps weights in others: told from the bytes of the file alone.
+
+onnxruntime opens what a network names beside itself. Networks come from anywhere and are pushed, checked and
+installed as one file, so those that name others are refused before onnxruntime sees them. There is no onnx on
+the Pi: what follows knows of the format [onnx.proto] as much as leads to a weight.
+"""
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_runtime.base.errors import ModelRefusedError
+
+#: By message, the numbers of its fields that may lead to a weight, and which message each of them is.
+_WAYS = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+_DATA_LOCATION = 14  # of a tensor; anything but 0 says that its values are elsewhere
+
+_VARINT, _LENGTH = 0, 2
+_FIXED_BYTES = {1: 8, 5: 4}
+_LONGEST_SHIFT = 63  # of a number of 64 bits; without a bound, a file could have us count for ever
+
+
+def require_one_file(path: Path) -> None:
+    """Refuse a network that keeps weights in another file.
+
+    Args:
+        path: A file that is not empty; one that is no ONNX passes.
+
+    Raises:
+        ModelRefusedError: It does.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if _any_elsewhere(data):
+            raise ModelRefusedError(
+                f"{path} keeps weights in another file: 'pi-export card {path} -o OUT.onnx' makes it one file"
+            )
+
+
+def _any_elsewhere(data: mmap.mmap) -> bool:
+    """Whether any tensor says so; walked without recursion, for files may nest as deep as they like."""
+    waiting = [("model", 0, len(data))]
+    try:
+        while waiting:
+            kind, start, end = waiting.pop()
+            ways = _WAYS[kind]
+            for number, begin, length, value in _fields(data, start, end):
+                if number in ways and length is not None:
+                    waiting.append((ways[number], begin, begin + length))
+                elif kind == "tensor" and number == _DATA_LOCATION and value:
+                    return True
+    except IndexError:
+        return False  # cut short, or no ONNX: onnxruntime refuses it
+    return False
+
+
+def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int | None, int]]:
+    """The fields of a message: number, where the value begins, its length if it has one, else its number.
+
+    Groups, an old form that ONNX does not use, are taken as fields of the message around them.
+    """
+    while at < end:
+        tag, at = _varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        if wire == _VARINT:
+            value, at = _varint(data, at)
+            yield number, at, None, value
+        elif wire == _LENGTH:
+            length, at = _varint(data, at)
+            yield number, at, length, 0
+            at += length
+        else:
+            at += _FIXED_BYTES.get(wire, 0)
+
+
+def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
+    """A number of seven bits a byte, and where it ends. Raises ``IndexError`` where there is none."""
+    value = 0
+    for shift in range(0, _LONGEST_SHIFT + 1, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise IndexError
