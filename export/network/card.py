@@ -8,8 +8,9 @@ from google.protobuf.message import EncodeError
 
 from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.base.files import write_bytes
+from edge_runtime.inference import Model
 from edge_runtime.model.card import METADATA_KEY, ModelCard
-from edge_runtime.model.engines.onnxruntime import network_from_bytes
+from edge_runtime.model.engines.onnxruntime import Network, network_from_bytes
 from edge_runtime.model.golden import golden_of
 from export.network.load import refuse_external_data
 from export.network.source import SourceModel
@@ -44,12 +45,25 @@ def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> Mo
 
     Raises:
         InputError: It cannot be written there, or the card does not fit the network.
-        ModelRefusedError: The network cannot run, or is larger than one file can be.
+        ModelRefusedError: The network cannot run, is larger than one file can be, or does not give what the
+            card's decoder reads.
     """
     # One thread: with more, the sums of a known answer would depend on the processors of this machine.
-    network = network_from_bytes(_serialise(proto, output), output, threads=1)
-    complete = replace(card, golden=golden_of(network, card))
+    complete = completed(card, network_from_bytes(_serialise(proto, output), output, threads=1))
     write_bytes(output, _serialise(with_card(proto, complete), output))
+    return complete
+
+
+def completed(card: ModelCard, network: Network) -> ModelCard:
+    """The card with the golden output of a network, once it is known to fit that network.
+
+    Raises:
+        InputError: The card does not fit the network, its labels or its outputs.
+        ModelRefusedError: The network cannot run, gives NaN or infinite values, or its outputs are not those
+            of the card's decoder.
+    """
+    complete = replace(card, golden=golden_of(network, card))
+    Model(network, complete).try_out()
     return complete
 
 

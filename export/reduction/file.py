@@ -17,12 +17,11 @@ from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
-from edge_runtime.model.golden import golden_of
 from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
 from export.calibrate.images import find_images
 from export.judge.judge import Judge
 from export.methods import AUTO, methods_named
-from export.network.card import write_with_card
+from export.network.card import completed, write_with_card
 from export.network.layers import read_network
 from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
@@ -149,7 +148,7 @@ def _deliver(
     progress: Progress,
 ) -> Delivery:
     network = read_network(source, card.input.size)
-    golden_of(source.network(options.threads), card)  # it runs, on the card's terms
+    completed(card, source.network(options.threads))  # it runs, on the card's terms
     chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
         calibration = calibration_set(chosen.files, card.input, Path(folder), progress=progress)

@@ -31,6 +31,7 @@ def main(model: str = "") -> None:
     try:
         tried = Model.open(model or demo.path())
         _print(network=str(tried.network.path), **_shapes(tried.network))
+        tried.try_out()
         _print(**_golden(tried))
         _print(padding_exact=padding_exact(tried.card.input), colour_exact=colour_exact(tried.card.input))
         _print(frame_age_ms=oldest_frame_ms())
