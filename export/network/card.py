@@ -16,7 +16,7 @@ from export.network.load import refuse_external_data
 from export.network.source import SourceModel
 
 
-def write_card(source: SourceModel, output: Path, override: Path | None = None) -> ModelCard:
+def write_card(source: SourceModel, output: Path, override: ModelCard | Path | None = None) -> ModelCard:
     """Write a network's card, completed by its golden output, into an ONNX file.
 
     Everything else in the file stays as it is.
@@ -24,7 +24,7 @@ def write_card(source: SourceModel, output: Path, override: Path | None = None) 
     Args:
         source: The network.
         output: The file to write; may be the network's own.
-        override: A JSON file with the card; if None, the network's own, or ``NAME.json`` beside it.
+        override: The card, or a JSON file with it; if None, the network's own, or ``NAME.json`` beside it.
 
     Returns:
         The card as written.
@@ -34,7 +34,8 @@ def write_card(source: SourceModel, output: Path, override: Path | None = None) 
         ModelRefusedError: The network cannot run, or keeps its weights in another file.
     """
     refuse_external_data(source)
-    return write_with_card(source.proto, source.require_card(override), output)
+    card = override if isinstance(override, ModelCard) else source.require_card(override)
+    return write_with_card(source.proto, card, output)
 
 
 def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> ModelCard:
