@@ -92,4 +92,5 @@ def _hint(name: str, labels: Mapping[int, str]) -> str:
     if not labels:
         return "it names none: give numbers, such as 0,2"
     close = closest(name, labels.values())
-    return f"did you mean {close!r}?" if close else f"it names {len(labels)}, such as {labels[min(labels)]!r}"
+    few = ", ".join(repr(labels[index]) for index in sorted(labels)[:3])
+    return f"did you mean {close!r}?" if close else f"it names {len(labels)}, such as {few}"

@@ -68,7 +68,7 @@ class ModelConfig:
         Option(
             "--score",
             "give only what scores at least so much (default: the card's)",
-            "FROM_0_TO_1",
+            "0..1",
             low=0,
             high=1,
         ),

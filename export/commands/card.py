@@ -90,8 +90,8 @@ def _certain(source: "SourceModel") -> "ModelCard":
     if proposal.guesses:
         show(proposal_table(proposal, f"{source.path}: a proposal, not written"))
         raise InputError(
-            f"{source.path} has no model card, and {len(proposal.guesses)} fields of the likeliest are "
-            f"guesses: write it with {remedy}, correct it, and pass it by --input CARD.json"
+            f"{source.path} has no model card, and the likeliest one holds guesses: write it with {remedy}, "
+            "correct it, and pass it by --input CARD.json"
         )
     if proposal.undecoded:
         raise ModelRefusedError(

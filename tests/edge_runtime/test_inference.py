@@ -98,7 +98,7 @@ def test_only_the_classes_and_scores_asked_for_are_given(make_network: MakeNetwo
     ("asked", "says"),
     [
         ({"classes": ["sqare"]}, "no class 'sqare' in the model card; did you mean 'square'?"),
-        ({"classes": ["3"]}, "no class '3' in the model card; it names 3, such as 'circle'"),
+        ({"classes": ["3"]}, "no class '3' in the model card; it names 3, such as 'circle', 'square'"),
         ({"score": 1.5}, "score must be from 0 to 1, not 1.5"),
         ({"score": float("nan")}, "score must be from 0 to 1"),
     ],

@@ -162,7 +162,7 @@ def test_a_size_that_nothing_tells_is_a_guess_and_nothing_is_written(tmp_path: P
     path = write_head(tmp_path / "m.onnx", scores(1, 252, 8), metadata=repository(), size=("h", "w"))
     before = path.read_bytes()
     outcome = run_here("card", path)
-    assert_one_line(outcome, 2, "1 fields of the likeliest are guesses")
+    assert_one_line(outcome, 2, "the likeliest one holds guesses")
     assert "[640, 640]" in outcome.out
     assert path.read_bytes() == before
 
