@@ -74,7 +74,6 @@ class Classifier:
         self._wanted = wanted
         self._require_labels_fit = ClassCheck(card, wanted)
         self._logits = False
-        self._warned = False
 
     def __call__(
         self, outputs: Outputs, placement: Placement, image_shape: tuple[int, int]

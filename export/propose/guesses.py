@@ -31,7 +31,7 @@ def guessed(facts: Facts) -> Proposal:
     classes = _classes_of_head(facts, kind)
     fields = (
         Field("task", "detect", why, guessed=True),
-        *_labels(classes),
+        *(_labels(classes) if classes > 1 else []),
         *_input(facts, "warp" if kind == "ssd" else "letterbox"),
         *_pixels(facts),
         Field("decoder.kind", kind, why, guessed=True),
@@ -95,6 +95,8 @@ def _classes_of_head(facts: Facts, kind: str) -> int:
 
 
 def _labels(classes: int) -> list[Field]:
+    if classes == 1:
+        return [Field("labels", ["no", "yes"], "a single score decides between two", guessed=True)]
     if classes == COCO_CLASSES:
         return [Field("labels", "COCO-80", "80 classes, as COCO has", guessed=True)]
     if classes:

@@ -22,7 +22,10 @@ from edge_runtime.base.errors import InputError, one_line
 from export.propose.facts import Facts, Size
 from export.propose.fields import Field, Proposal
 
-LONGEST_LITERAL = 4 << 20
+# The 21,841 names of the largest ImageNet take less; parsing a text takes some 500 times its memory.
+LONGEST_LITERAL = (
+    1 << 20
+)  # the 21,841 names of the largest ImageNet take less; parsing takes 500 times as much memory
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 PIXEL_SCALE = 1 / 255
 # Until then classifiers' frames were resized by OpenCV; since then by Pillow, whose bilinear interpolation

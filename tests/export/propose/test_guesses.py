@@ -53,6 +53,7 @@ def test_real_networks_are_taken_for_what_they_are(
     [
         ([scores(1, 5)], "classify", None, 5),
         ([scores(1, 5, 1, 1)], "classify", None, 5),
+        ([scores(1, 1)], "classify", None, ["no", "yes"]),
         ([scores(1), scores(1, 7)], "classify", None, 7),
         ([scores(1, 9, CELLS)], "detect", "yolov8", 5),
         ([scores(1, 3 * CELLS, 9)], "detect", "yolov5", 4),
@@ -61,7 +62,7 @@ def test_real_networks_are_taken_for_what_they_are(
     ],
 )
 def test_the_task_and_the_decoder_follow_from_the_shapes(
-    outputs: list[Values], task: str, kind: str | None, classes: int | None, tmp_path: Path
+    outputs: list[Values], task: str, kind: str | None, classes: object, tmp_path: Path
 ) -> None:
     document, guesses = proposed(write_head(tmp_path / "m.onnx", *outputs))
     assert (document["task"], document.get("labels")) == (task, classes)
