@@ -4,6 +4,7 @@ The pipeline, the benchmark, the doctor and the workstation's evaluation share i
 same pixels and refuse the same files.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -11,11 +12,12 @@ from typing import Self
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, open_network
-from edge_runtime.model.golden import fitted_card
+from edge_runtime.model.golden import fitted_card, golden_frame
 from edge_runtime.model.image import Image, Outputs
 from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.postprocess.base import Postprocessor, Result
 from edge_runtime.postprocess.select import make_postprocessor
+from edge_runtime.postprocess.wanted import EVERYTHING, Wanted, wanted_results
 
 
 class Model:
@@ -27,10 +29,11 @@ class Model:
     Attributes:
         network: What runs.
         card: How it takes its frames, and what its outputs mean; it says the layout of the input, too.
+        wanted: Which of its results are given.
     """
 
-    def __init__(self, network: Network, card: ModelCard) -> None:
-        """Put the two together.
+    def __init__(self, network: Network, card: ModelCard, wanted: Wanted = EVERYTHING) -> None:
+        """Put them together.
 
         Raises:
             InputError: The card does not fit the network.
@@ -38,10 +41,17 @@ class Model:
         """
         self.network = network
         self.card = fitted_card(network, card)
+        self.wanted = wanted
 
     @classmethod
     def open(
-        cls, path: Path | str, card: ModelCard | Path | str | None = None, threads: int | None = None
+        cls,
+        path: Path | str,
+        card: ModelCard | Path | str | None = None,
+        threads: int | None = None,
+        *,
+        score: float | None = None,
+        classes: Sequence[str] | None = None,
     ) -> Self:
         """Load a network and its card.
 
@@ -49,15 +59,18 @@ class Model:
             path: An ONNX file.
             card: A model card, or the JSON file that holds one, instead of the network's own.
             threads: Threads within one inference; all processors if None.
+            score: Give only labels or detections of at least this score, 0 to 1, in place of the card's.
+            classes: Give only those of these classes: names from the card, or numbers from 0.
 
         Raises:
-            InputError: A file is missing or malformed, or the card does not fit the network.
+            InputError: A file is missing or malformed, the card does not fit the network, it names no such
+                class, or nothing can be chosen since its outputs are not decoded.
             ModelRefusedError: onnxruntime refuses the network, or it takes no image, or gives no numbers.
         """
         network = open_network(Path(path), threads)
         if not isinstance(card, ModelCard):
             card = network.card(None if card is None else Path(card))
-        return cls(network, card)
+        return cls(network, card, wanted_results(card, score, classes))
 
     def __call__(self, image: Image) -> Result:
         """What the network sees in a picture.
@@ -87,7 +100,7 @@ class Model:
     @cached_property
     def postprocess(self) -> Postprocessor:
         """Turns the outputs into a result. Raises ``InputError`` where the card's decoder is malformed."""
-        return make_postprocessor(self.card)
+        return make_postprocessor(self.card, self.wanted)
 
     def prepare(self) -> None:
         """Have everything ready that the first frame would otherwise wait for, or fail by.
@@ -96,6 +109,15 @@ class Model:
             InputError: The card's decoder is malformed.
         """
         _ = self.preprocess, self.postprocess
+
+    def try_out(self) -> None:
+        """Read the outputs for a frame of noise: what the first real frame would fail by shows here.
+
+        Raises:
+            InputError: The card does not fit the network's outputs, or its decoder is malformed.
+            ModelRefusedError: The network cannot run, or its outputs are not those of the card's decoder.
+        """
+        self(golden_frame(0, self.card.input.size))
 
     def read(self, outputs: Outputs, image: Image) -> Result:
         """The result that the outputs for a frame mean.
@@ -114,4 +136,8 @@ class Model:
     @property
     def class_names(self) -> frozenset[str]:
         """The classes that its results can name; none where its outputs are not decoded."""
-        return frozenset() if self.card.task == "raw" else frozenset((self.card.labels or {}).values())
+        if self.card.task == "raw":
+            return frozenset()
+        wanted = self.wanted.classes
+        labels = (self.card.labels or {}).items()
+        return frozenset(name for index, name in labels if wanted is None or index in wanted)

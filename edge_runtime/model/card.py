@@ -7,22 +7,21 @@ carries none; ``pi-export card`` writes one into the other.
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.base.errors import InputError, one_line
+from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import read_text
-from edge_runtime.model.labels import NAMED_LABELS
+from edge_runtime.model.card_keys import refuse_wrong_keys, require_decoder
+from edge_runtime.model.labels import read_labels
 
 METADATA_KEY = "pi_infer.card"
 RESIZES = ("warp", "letterbox", "crop")
 COLOURS = ("RGB", "BGR", "GRAY")
 LAYOUTS = ("NCHW", "NHWC")
 INTERPOLATIONS = ("auto", "nearest", "bilinear", "bicubic", "area")
-MAX_CLASSES = 1_000_000
 LARGEST_CARD_BYTES = 64 << 20
 TASKS = ("classify", "detect", "raw")
 
@@ -110,15 +109,16 @@ class ModelCard:
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def parse_card(text: str, where: str) -> ModelCard:
+def parse_card(text: str, where: str, folder: Path | None = None) -> ModelCard:
     """Read a card from JSON.
 
     Args:
         text: The JSON document.
         where: What to call it in an error message.
+        folder: Where a file of labels that it names lies; None if it may name none.
 
     Raises:
-        InputError: It is not JSON, or a field is missing, unknown or impossible.
+        InputError: It is not JSON, a field is missing, unknown or impossible, or they do not fit each other.
     """
     try:
         document = json.loads(text)
@@ -127,7 +127,7 @@ def parse_card(text: str, where: str) -> ModelCard:
     if not isinstance(document, dict) or not isinstance(document.get("input"), dict):
         raise InputError(f'{where}: a model card is a JSON object with an "input" object in it')
     try:
-        return _card(document)
+        return _card(document, folder)
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(f"{where}: {error}") from error
 
@@ -152,21 +152,24 @@ def load_card(metadata: Mapping[str, str], model: Path, override: Path | None = 
         return read_card_file(beside)
     raise InputError(
         f"{model} has no model card (how to resize and normalise its input): "
-        f"write one with 'pi-export card {model} --input CARD.json', or pass --input CARD.json"
+        f"write one with 'pi-export card {model}', which proposes one, or pass --input CARD.json"
     )
 
 
 def read_card_file(path: Path) -> ModelCard:
     """Read a card from a JSON file. Raises ``InputError`` if it is unreadable or malformed."""
-    return parse_card(read_text(path, "the model card", LARGEST_CARD_BYTES), str(path))
+    return parse_card(read_text(path, "the model card", LARGEST_CARD_BYTES), str(path), path.parent)
 
 
-def _card(document: Mapping[str, Any]) -> ModelCard:
+def _card(document: Mapping[str, Any], folder: Path | None) -> ModelCard:
+    refuse_wrong_keys(document, ModelCard.__dataclass_fields__, InputSpec.__dataclass_fields__)
+    task = _one_of("task", document.get("task", "classify"), TASKS)
+    require_decoder(task, document.get("decoder"))
     golden = document.get("golden")
     return ModelCard(
         input=_input_spec(document["input"]),
-        task=_one_of("task", document.get("task", "classify"), TASKS),
-        labels=_labels(document.get("labels")),
+        task=task,
+        labels=read_labels(document.get("labels"), folder),
         decoder=document.get("decoder"),
         golden=None if golden is None else _golden(golden),
         provenance=document.get("provenance"),
@@ -174,9 +177,6 @@ def _card(document: Mapping[str, Any]) -> ModelCard:
 
 
 def _input_spec(fields: Mapping[str, Any]) -> InputSpec:
-    unknown = set(fields) - set(InputSpec.__dataclass_fields__)
-    if unknown:
-        raise ValueError(f"unknown key input.{min(unknown)}")
     height, width = (int(side) for side in fields["size"])
     colour = _one_of("input.colour", fields.get("colour", "RGB"), COLOURS)
     channels = 1 if colour == "GRAY" else 3
@@ -214,27 +214,6 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
     return str(value)
-
-
-def _labels(value: Any) -> dict[int, str] | None:
-    """Accept names, a named set, a count, ``{name: index}``, ``{index: name}``, or text that holds such."""
-    if value is None:
-        return None
-    if isinstance(value, str) and value in NAMED_LABELS:
-        return dict(enumerate(NAMED_LABELS[value]))
-    if isinstance(value, str):
-        found = re.search(r"\{.*\}", value, re.DOTALL)
-        return _labels(json.loads(found.group())) if found else None
-    if isinstance(value, int):
-        if not 1 <= value <= MAX_CLASSES:
-            raise ValueError(f"labels is {value}; a count must be between 1 and {MAX_CLASSES}")
-        return {index: str(index) for index in range(value)}
-    if isinstance(value, list):
-        if not all(isinstance(name, str | int) for name in value):
-            raise ValueError("labels must be names")
-        return {index: one_line(str(name)) for index, name in enumerate(value)}
-    pairs = ((key, name) if str(key).isdigit() else (name, key) for key, name in dict(value).items())
-    return {int(index): one_line(str(name)) for index, name in pairs}
 
 
 def _golden(fields: Mapping[str, Any]) -> Golden:

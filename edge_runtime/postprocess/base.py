@@ -13,6 +13,7 @@ from edge_runtime.model.image import Outputs, Placement
 Box = tuple[float, float, float, float]
 
 INVALID_WORDS = "INVALID: the network's outputs are NaN or infinite"
+NOTHING_WORDS = "nothing found"
 
 
 @dataclass(frozen=True)

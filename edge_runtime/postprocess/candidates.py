@@ -9,6 +9,7 @@ import numpy as np
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.model.image import Outputs
 from edge_runtime.postprocess.boxes import Floats, Indices
+from edge_runtime.postprocess.likely import likely_kind
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Thresholds:
     candidates: int = 1000
     every_class: bool = False
 
+
+ROUNDING = 0.01  # how far float16 or int8 arithmetic may push a score beyond 0 or 1
 
 EVALUATION = Thresholds(score=0.001, iou=0.6, max_detections=300, candidates=30_000, every_class=True)
 
@@ -114,8 +117,29 @@ def _best(scores: Floats, limit: int) -> Indices:
 def require_shape(fits: bool, outputs: Outputs, expected: str) -> None:  # noqa: FBT001
     """Raise ``ModelRefusedError`` unless ``fits``, saying which shapes came and which were ``expected``."""
     if not fits:
-        shapes = ", ".join(str(tuple(output.shape)) for output in outputs)
+        shapes = [tuple(output.shape) for output in outputs]
+        likely = likely_kind(shapes)
         raise ModelRefusedError(
-            f"the network's outputs {shapes} are not those of its card's decoder ({expected}): "
+            f"the network's outputs {', '.join(map(str, shapes))} are not those of its card's decoder "
+            f"({expected}){f' but look like those of {likely}' if likely else ''}: "
             "correct the card with 'pi-export card'"
+        )
+
+
+def require_scores(scores: Floats, kind: str) -> None:
+    """Raise ``ModelRefusedError`` unless all scores are from 0 to 1.
+
+    Coordinates of key points, coefficients of masks and angles stand where class scores are expected when the
+    head is one that the card's decoder cannot read, and would be taken for classes of 31758 percent.
+
+    Args:
+        scores: Of any shape, finite.
+        kind: The decoder's kind.
+    """
+    lowest, highest = float(scores.min(initial=0.0)), float(scores.max(initial=0.0))
+    if lowest < -ROUNDING or highest > 1 + ROUNDING:
+        raise ModelRefusedError(
+            f"scores of this network reach from {lowest:.3g} to {highest:.3g}, and the card's decoder "
+            f"({kind}) reads them from 0 to 1: heads for segmentation, poses and oriented boxes, and heads "
+            "without their last sigmoid, have no decoder yet"
         )

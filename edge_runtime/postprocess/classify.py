@@ -1,21 +1,19 @@
 """Class scores to the best few labels."""
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.image import Outputs, Placement
-from edge_runtime.postprocess.base import INVALID_WORDS, Prediction
+from edge_runtime.postprocess.base import INVALID_WORDS, NOTHING_WORDS, Prediction
+from edge_runtime.postprocess.class_check import ClassCheck
+from edge_runtime.postprocess.wanted import EVERYTHING, Wanted
 
 TOP = 5
 ROUNDING = 1e-3  # how far float16 or int8 arithmetic may push a probability beyond 0 or 1
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Classification:
     """What a classifier says about one frame.
 
     Attributes:
-        labels: The most probable classes, best first; empty where not valid.
+        labels: The most probable classes, best first; empty where not valid, or where none was wanted.
         valid: False where the outputs held NaN or infinity.
     """
 
@@ -35,13 +33,13 @@ class Classification:
         return self.labels[:most]
 
     def best(self) -> Prediction | None:
-        """The most probable class; None where the outputs held NaN or infinity."""
+        """The most probable class; None where there is none to give."""
         return self.labels[0] if self.labels else None
 
     def words(self) -> str:
         """The most probable class and its score."""
         best = self.best()
-        return best.words() if best else INVALID_WORDS
+        return best.words() if best else NOTHING_WORDS if self.valid else INVALID_WORDS
 
     def to_document(self) -> dict[str, Any]:
         """``valid``, and ``labels`` with ``label``, ``class`` and ``score``, best first."""
@@ -63,17 +61,19 @@ class Classifier:
     softmax, over probabilities, would keep the order but flatten the scores.)
     """
 
-    def __init__(self, card: ModelCard, *, top: int = TOP) -> None:
+    def __init__(self, card: ModelCard, *, top: int = TOP, wanted: Wanted = EVERYTHING) -> None:
         """Prepare to read outputs.
 
         Args:
             card: Names the classes.
             top: How many labels to give, at most.
+            wanted: Which labels to give.
         """
         self._card = card
         self._top = top
+        self._wanted = wanted
+        self._require_labels_fit = ClassCheck(card, wanted)
         self._logits = False
-        self._warned = False
 
     def __call__(
         self, outputs: Outputs, placement: Placement, image_shape: tuple[int, int]
@@ -105,26 +105,12 @@ class Classifier:
 
     def _best(self, probabilities: NDArray[np.float32]) -> list[int]:
         """Indices of the highest, best first; of equal ones the lower index first."""
-        return [int(index) for index in np.argsort(-probabilities, kind="stable")[: self._top]]
+        ranked = np.argsort(-probabilities, kind="stable")
+        ranked = ranked[self._wanted.keeps(ranked, probabilities[ranked])]
+        return [int(index) for index in ranked[: self._top]]
 
     def _label(self, probabilities: NDArray[np.float32], index: int) -> Prediction:
         return Prediction(index, self._card.label(index), float(probabilities[index]))
-
-    def _require_labels_fit(self, classes: int) -> None:
-        # A card may name some classes only, so what counts is the highest that it names.
-        named = max(self._card.labels, default=-1) + 1 if self._card.labels else 0
-        if named > classes:
-            raise InputError(
-                f"the model card names {named} classes but the network gives {classes} scores: "
-                "correct its labels with 'pi-export card'"
-            )
-        if 0 < named < classes and named == len(self._card.labels or ()) and not self._warned:
-            self._warned = True
-            log.warning(
-                "the model card names %d classes but the network gives %d scores: is each name in its place?",
-                named,
-                classes,
-            )
 
 
 def scores_index(outputs: Outputs, card: ModelCard) -> int:

@@ -1,26 +1,26 @@
 """Detections of one frame, in pixels of that frame, and the postprocessor that finds them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
+from edge_runtime.model.card_keys import require_decoder
 from edge_runtime.model.image import Outputs, Placement
-from edge_runtime.postprocess.base import INVALID_WORDS, Prediction
+from edge_runtime.postprocess.base import INVALID_WORDS, NOTHING_WORDS, Prediction
 from edge_runtime.postprocess.boxes import Floats, Indices, areas, nms, to_frame
 from edge_runtime.postprocess.candidates import Candidates, Head, Thresholds, read_thresholds
+from edge_runtime.postprocess.class_check import ClassCheck
 from edge_runtime.postprocess.ssd import DEFAULT_THRESHOLDS as SSD_THRESHOLDS, ssd_head
+from edge_runtime.postprocess.wanted import EVERYTHING, Wanted
 from edge_runtime.postprocess.yolo import yolo_nms_head, yolov5_head, yolov8_head
 
-_COMMON_KEYS = {"kind", "note", "score_threshold", "iou_threshold", "max_detections"}
-_SSD_KEYS = {"feature_maps", "anchor_sizes", "anchor_ratios", "variances"}
 _YOLO_HEADS = {"yolov5": yolov5_head, "yolov8": yolov8_head, "yolo_nms": yolo_nms_head}
 _FAR_OUTSIDE = 1e6
 _NAMED_IN_WORDS = 3
-KINDS = ("ssd", *_YOLO_HEADS)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Detections:
         if not self.valid:
             return INVALID_WORDS
         if len(self) == 0:
-            return "nothing found"
+            return NOTHING_WORDS
         named = ", ".join(each.words() for each in self.predictions(_NAMED_IN_WORDS))
         more = len(self) - _NAMED_IN_WORDS
         return f"{named} and {more} more" if more > 0 else named
@@ -92,11 +92,13 @@ class Detector:
         head: Decodes the outputs.
         thresholds: What counts as a detection.
         label: Names a class.
+        wanted: Which of what counts is given.
     """
 
     head: Head
     thresholds: Thresholds
     label: Callable[[int], str]
+    wanted: Wanted = EVERYTHING
 
     def __call__(self, outputs: Outputs, placement: Placement, image_shape: tuple[int, int]) -> Detections:
         """Detections of one frame.
@@ -118,7 +120,7 @@ class Detector:
         # What lies outside the frame shrinks to nothing there. Overlaps, though, are judged on the boxes as
         # the network gave them: two that the frame's edge cuts to the same strip may be of two things.
         in_frame = to_frame(boxes, placement, image_shape)
-        inside = np.flatnonzero(areas(in_frame) > 0)
+        inside = np.flatnonzero((areas(in_frame) > 0) & self.wanted.keeps(found.classes, found.scores))
         kept = inside[self._suppress(boxes[inside], found.scores[inside], found.classes[inside])]
         return self._detections(
             Candidates(in_frame[kept], found.scores[kept], found.classes[kept]), valid=True
@@ -138,30 +140,31 @@ class Detector:
 _NOTHING = Candidates(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.intp))
 
 
-def make_detector(card: ModelCard, thresholds: Thresholds | None = None) -> Detector:
+def make_detector(
+    card: ModelCard, thresholds: Thresholds | None = None, wanted: Wanted = EVERYTHING
+) -> Detector:
     """The postprocessor a card's decoder describes.
 
     Args:
         card: Of a detection network.
         thresholds: Instead of the card's.
+        wanted: Which detections to give; its score goes before the card's.
 
     Raises:
         InputError: The decoder is missing, of an unknown kind, or a parameter of it is impossible.
     """
-    decoder = card.decoder
-    if not isinstance(decoder, Mapping) or decoder.get("kind") not in KINDS:
-        kind = decoder.get("kind") if isinstance(decoder, Mapping) else decoder
-        raise InputError(
-            f"the model card's decoder.kind is {kind!r}; detection needs one of {', '.join(KINDS)}"
-        )
+    try:
+        require_decoder("detect", card.decoder)
+    except ValueError as error:
+        raise InputError(f"the model card: {error}") from error
+    decoder = card.decoder or {}
     ssd = decoder["kind"] == "ssd"
-    unknown = set(decoder) - _COMMON_KEYS - (_SSD_KEYS if ssd else set())
-    if unknown:
-        raise InputError(f"the model card has an unknown key decoder.{min(unknown)}")
-    classes = max(card.labels, default=-1) + 1 if card.labels else 0
+    classes = ClassCheck(card, wanted)
     head = ssd_head(decoder, card.input.size, classes) if ssd else _YOLO_HEADS[decoder["kind"]](classes)
-    default = SSD_THRESHOLDS if ssd else Thresholds()
-    return Detector(head, thresholds or read_thresholds(decoder, default), card.label)
+    thresholds = thresholds or read_thresholds(decoder, SSD_THRESHOLDS if ssd else Thresholds())
+    if wanted.score is not None:
+        thresholds = replace(thresholds, score=wanted.score)
+    return Detector(head, thresholds, card.label, wanted)
 
 
 def all_finite(outputs: Outputs) -> bool:

@@ -15,20 +15,28 @@ import numpy as np
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.image import Outputs
 from edge_runtime.postprocess.boxes import Floats, corners
-from edge_runtime.postprocess.candidates import Candidates, Head, Thresholds, pick, require_shape
+from edge_runtime.postprocess.candidates import (
+    Candidates,
+    Head,
+    Thresholds,
+    pick,
+    require_scores,
+    require_shape,
+)
+from edge_runtime.postprocess.class_check import ClassCheck
 
 DEFAULT_THRESHOLDS = Thresholds(score=0.5, iou=0.4)
 MAX_ANCHORS = 1_000_000
 _MAX_LOG_SIZE = 20.0  # a box 5e8 times its anchor: no exponential may overflow
 
 
-def ssd_head(decoder: Mapping[str, Any], input_size: tuple[int, int], classes: int) -> Head:
+def ssd_head(decoder: Mapping[str, Any], input_size: tuple[int, int], require_classes: ClassCheck) -> Head:
     """A head with outputs (1, anchors, 4) offsets and (1, anchors, classes) scores between 0 and 1.
 
     Args:
         decoder: ``feature_maps``, ``anchor_sizes``, ``anchor_ratios`` and ``variances`` of the card.
         input_size: Height and width of the network's input.
-        classes: At least so many classes must be there: those the card names.
+        require_classes: Told how many classes there are.
 
     Raises:
         InputError: A parameter is missing, or they do not fit each other.
@@ -44,11 +52,13 @@ def ssd_head(decoder: Mapping[str, Any], input_size: tuple[int, int], classes: i
             and shapes[0] == (1, len(anchors), 4)
             and shapes[1][:2] == (1, len(anchors))
             and len(shapes[1]) == 3
-            and shapes[1][2] >= max(classes, 1)
+            and shapes[1][2] >= 1
         )
-        expected = f"ssd: (1, {len(anchors)}, 4), (1, {len(anchors)}, {classes or 'classes'})"
-        require_shape(fits, outputs, expected)
+        classes = require_classes.named or "classes"
+        require_shape(fits, outputs, f"ssd: (1, {len(anchors)}, 4), (1, {len(anchors)}, {classes})")
+        require_classes(shapes[1][2])
         scores = outputs[1][0]
+        require_scores(scores, "ssd")
         rows, found = pick(scores, thresholds)
         boxes = _decode_boxes(outputs[0][0, rows], anchors[rows], variances) * pixels
         return Candidates(corners(boxes), scores[rows, found].astype(np.float32), found)

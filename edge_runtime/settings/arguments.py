@@ -45,6 +45,14 @@ def positive_seconds(text: str) -> float:
     return value
 
 
+def class_list(text: str) -> list[str]:
+    """Names or numbers of classes, with commas between them. Raises ``ValueError`` where one is empty."""
+    classes = [name.strip() for name in text.split(",")]
+    if not all(classes):
+        raise ValueError("must be names or numbers of classes, with commas between them")
+    return classes
+
+
 def _number(text: str) -> float:
     """The number a text means; NaN, which no bounds contain, where it means none."""
     try:

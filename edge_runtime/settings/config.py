@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from edge_runtime.settings.arguments import class_list
 from edge_runtime.settings.option import MOST_THREADS, Option, Setting
 from edge_runtime.settings.output_sections import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
 from edge_runtime.settings.picamera_section import PicameraConfig
@@ -61,6 +62,25 @@ class ModelConfig:
     threads: Annotated[
         int | None,
         Option("--threads", "threads of one inference (default: all)", "N", low=1, high=MOST_THREADS),
+    ] = None
+    score: Annotated[
+        float | None,
+        Option(
+            "--score",
+            "give only what scores at least so much (default: the card's)",
+            "0..1",
+            low=0,
+            high=1,
+        ),
+    ] = None
+    classes: Annotated[
+        str | None,
+        Option(
+            "--classes",
+            "give only these classes: names or numbers, with commas between them",
+            "A,B,...",
+            check=class_list,
+        ),
     ] = None
 
 

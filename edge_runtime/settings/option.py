@@ -101,11 +101,18 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like a wrong one; None if none is."""
-    # A cutoff below Python's own 0.6: a far guess is shown as a question, and costs nothing.
-    matches = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    return matches[0] if matches else None
+def closest(name: str, known: Iterable[str], alike: float = 0.5) -> str | None:
+    """The known name that is most like a wrong one; None if none is.
+
+    Args:
+        name: The wrong one.
+        known: The right ones.
+        alike: How much of it must agree, 0 to 1. The default is below Python's own 0.6: a far guess is shown
+            as a question, and costs nothing.
+    """
+    spelt = {each.lower(): each for each in known}
+    matches = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=alike)
+    return spelt[matches[0]] if matches else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

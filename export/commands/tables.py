@@ -1,5 +1,6 @@
 """What the command line shows: results as tables for a terminal."""
 
+import json
 from collections.abc import Iterable
 
 from rich import box
@@ -12,10 +13,12 @@ from export.judge.detection import DetectorEvaluation
 from export.judge.evaluate import Evaluation
 from export.judge.raw import RawEvaluation
 from export.network.inspection import Inspection
+from export.propose.fields import Proposal
 from export.reduction.result import Reduction
 
 NUMBERS_OF_A_LAYER = ("Channels", "Stride", "Group", "Output", "MACs", "Share", "Parameters")
 SHOWN_LABELS = 12
+LONGEST_VALUE = 60  # of a proposed field, of which people look at the beginning
 
 
 def layer_table(inspection: Inspection) -> Table:
@@ -168,6 +171,20 @@ def card_table(card: ModelCard, title: str) -> Table:
     table.add_column("Value", overflow="fold")
     for key, value in card_fields(card).items():
         table.add_row(key, printable(value))
+    return table
+
+
+def proposal_table(proposal: Proposal, title: str) -> Table:
+    """A proposed card, field by field, with where each value comes from."""
+    table = _table(title)
+    for name in ("Field", "Value"):
+        table.add_column(name, overflow="fold")
+    table.add_column("", no_wrap=True)
+    table.add_column("Why")
+    for field in proposal.fields:
+        value = json.dumps(field.value, ensure_ascii=False)
+        shown = value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 3]}..."
+        table.add_row(field.key, printable(shown), "guess" if field.guessed else "", printable(field.why))
     return table
 
 

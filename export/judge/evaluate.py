@@ -45,6 +45,8 @@ def evaluate(
     """
     folder = find_images(as_path(images))
     contestants = [open_contestant(as_path(model), as_path(card), threads) for model in models]
+    for contestant in contestants:
+        contestant.try_out()  # what its card is wrong about shows before any image is read
     tasks = {contestant.card.task for contestant in contestants}
     if len(tasks) > 1:
         raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")

@@ -6,14 +6,15 @@ from pathlib import Path
 import onnx
 
 from edge_runtime.base.files import write_bytes
+from edge_runtime.inference import Model
 from edge_runtime.model.card import METADATA_KEY, ModelCard
-from edge_runtime.model.engines.onnxruntime import network_from_bytes
+from edge_runtime.model.engines.onnxruntime import Network, network_from_bytes
 from edge_runtime.model.golden import fitted_card, golden_of
 from export.network.batch import with_batch_of_one
 from export.network.source import SourceModel, serialised
 
 
-def write_card(source: SourceModel, output: Path, override: Path | None = None) -> ModelCard:
+def write_card(source: SourceModel, output: Path, override: ModelCard | Path | None = None) -> ModelCard:
     """Write a network's card, completed by its golden output, into an ONNX file.
 
     Everything else in the file stays as it is, but for weights that lay in other files, which come into it,
@@ -22,7 +23,7 @@ def write_card(source: SourceModel, output: Path, override: Path | None = None) 
     Args:
         source: The network.
         output: The file to write; may be the network's own.
-        override: A JSON file with the card; if None, the network's own, or ``NAME.json`` beside it.
+        override: The card, or a JSON file with it; if None, the network's own, or ``NAME.json`` beside it.
 
     Returns:
         The card as written.
@@ -31,7 +32,7 @@ def write_card(source: SourceModel, output: Path, override: Path | None = None) 
         InputError: A file is missing or malformed, cannot be written, or the card does not fit the network.
         ModelRefusedError: The network cannot run.
     """
-    card = source.require_card(override)
+    card = override if isinstance(override, ModelCard) else source.require_card(override)
     source = with_batch_of_one(source, card.input.size, card.input.layout)
     return write_with_card(source.proto, card, output)
 
@@ -44,12 +45,25 @@ def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> Mo
 
     Raises:
         InputError: It cannot be written there, or the card does not fit the network.
-        ModelRefusedError: The network cannot run, or is larger than one file can be.
+        ModelRefusedError: The network cannot run, is larger than one file can be, or does not give what the
+            card's decoder reads.
     """
     # One thread: with more, the sums of a known answer would depend on the processors of this machine.
-    network = network_from_bytes(serialised(proto, output), output, threads=1)
-    complete = replace(fitted_card(network, card), golden=golden_of(network, card))
+    complete = completed(card, network_from_bytes(serialised(proto, output), output, threads=1))
     write_bytes(output, serialised(with_card(proto, complete), output))
+    return complete
+
+
+def completed(card: ModelCard, network: Network) -> ModelCard:
+    """The card with the golden output of a network, once it is known to fit that network.
+
+    Raises:
+        InputError: The card does not fit the network, its labels or its outputs.
+        ModelRefusedError: The network cannot run, gives NaN or infinite values, or its outputs are not those
+            of the card's decoder.
+    """
+    complete = replace(fitted_card(network, card), golden=golden_of(network, card))
+    Model(network, complete).try_out()
     return complete
 
 

@@ -18,7 +18,6 @@ from edge_runtime.base.files import require_writable
 from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
-from edge_runtime.model.golden import golden_of
 from edge_runtime.model.input_form import fitted
 from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
 from export.calibrate.images import find_images
@@ -26,7 +25,7 @@ from export.judge.judge import Judge
 from export.judge.output_shapes import require_comparable
 from export.methods import AUTO, methods_named
 from export.network.batch import with_batch_of_one
-from export.network.card import write_with_card
+from export.network.card import completed, write_with_card
 from export.network.layers import read_network
 from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
@@ -161,7 +160,7 @@ def _deliver(
     network = read_network(source, card.input.size, card.input.layout)
     require_reducible(network)
     original = source.network(options.threads)
-    golden_of(original, card)  # it runs, on the card's terms
+    completed(card, original)  # it runs, on the card's terms
     require_comparable(Model(original, card), source.proto)
     chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:

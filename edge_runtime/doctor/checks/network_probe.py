@@ -30,6 +30,7 @@ def main(model: str = "") -> None:
     try:
         tried = Model.open(model or demo.path())
         _print(network=str(tried.network.path), **_shapes(tried))
+        tried.try_out()
         _print(**_golden(tried))
         spec, element = tried.card.input, tried.network.input.element
         _print(padding_exact=padding_exact(spec, element), colour_exact=colour_exact(spec, element))

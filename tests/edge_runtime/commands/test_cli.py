@@ -58,6 +58,29 @@ def test_json_lines_to_standard_output_leave_the_words_to_standard_error(
     assert "4 frames, " in done.stderr
 
 
+def test_a_run_gives_only_the_classes_and_scores_asked_for(
+    pi_infer: Run, make_network: MakeNetwork, pictures: Path
+) -> None:
+    model = make_network()
+    for asked, labels in {
+        ("--classes", "circle,2"): ["Dreieck ä", "circle"],
+        ("--score", "0.5"): ["square"],
+        ("--classes", "circle", "--score", "0.5"): [],
+    }.items():
+        done = pi_infer("--source", pictures, "--model", model, "--frames", 1, "--jsonl", "-", *asked)
+        (frame,) = map(json.loads, done.stdout.splitlines())
+        assert ([label["label"] for label in frame["labels"]], frame["valid"]) == (labels, True)
+    assert "nothing found" in done.stderr
+
+
+def test_a_class_that_does_not_exist_is_one_line(pi_infer: Run, make_network: MakeNetwork) -> None:
+    for command in ((), ("service",)):
+        done = pi_infer(*command, "--source", "demo", "--model", make_network(), "--classes", "circel")
+        assert_one_line(done, 2, "no class 'circel'", "did you mean 'circle'?")
+    raw = pi_infer("--source", "demo", "--model", make_network(card={"task": "raw"}), "--score", 0.5)
+    assert_one_line(raw, 2, "task is 'raw'")
+
+
 def test_the_demo_runs_on_any_network_and_says_nothing_about_its_accuracy(
     pi_infer: Run, make_network: MakeNetwork
 ) -> None:

@@ -89,7 +89,6 @@ def test_nan_marks_the_frame(which: int) -> None:
     [
         [(1, ANCHORS, 4)],
         [(1, ANCHORS + 1, 4), (1, ANCHORS + 1, 2)],
-        [(1, ANCHORS, 4), (1, ANCHORS, 1)],
         [(1, ANCHORS, 2), (1, ANCHORS, 4)],
         [(2, ANCHORS, 4), (2, ANCHORS, 2)],
         [(ANCHORS, 4), (ANCHORS, 2)],
@@ -98,6 +97,18 @@ def test_nan_marks_the_frame(which: int) -> None:
 def test_outputs_of_another_shape_are_refused(shapes: list[tuple[int, ...]]) -> None:
     with pytest.raises(ModelRefusedError, match=rf"ssd: \(1, {ANCHORS}, 4\).*pi-export card"):
         make_detector(card())([np.zeros(shape, np.float32) for shape in shapes], AS_IS, FRAME)
+
+
+def test_fewer_classes_than_the_card_names_are_refused() -> None:
+    outputs = [np.zeros((1, ANCHORS, 4), np.float32), np.zeros((1, ANCHORS, 1), np.float32)]
+    with pytest.raises(InputError, match="names 2 classes but the network gives 1 scores"):
+        make_detector(card())(outputs, AS_IS, FRAME)
+
+
+def test_scores_that_are_no_probabilities_are_refused() -> None:
+    outputs = [np.zeros((1, ANCHORS, 4), np.float32), np.full((1, ANCHORS, 2), 7.5, np.float32)]
+    with pytest.raises(ModelRefusedError, match=r"from 0 to 7.5, and the card's decoder \(ssd\)"):
+        make_detector(card())(outputs, AS_IS, FRAME)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.postprocess.boxes import Floats
 from edge_runtime.postprocess.detections import Detector, make_detector
 from edge_runtime.postprocess.select import make_postprocessor
+from edge_runtime.postprocess.wanted import Wanted
 
 LABELS = {0: "cat", 1: "dog", 2: "bird"}
 AS_IS = Placement(1.0, 1.0, 0, 0)
@@ -121,11 +122,9 @@ def test_absurd_boxes_do_no_harm(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "shape"),
     [
-        ("yolov5", (1, 100, 7)),  # two classes where the card names three
         ("yolov5", (2, 100, 8)),  # a batch of two
         ("yolov5", (100, 8)),
         ("yolov5", (1, 7, 100)),  # yolov8's layout
-        ("yolov8", (1, 6, 100)),
         ("yolov8", (1, 100, 8)),  # yolov5's layout
         ("yolov8", (1, 7)),
         ("yolo_nms", (1, 100, 7)),
@@ -136,6 +135,91 @@ def test_outputs_of_another_shape_are_refused(kind: str, shape: tuple[int, ...])
     with pytest.raises(ModelRefusedError, match=rf"{kind}.*pi-export card") as caught:
         detector(kind)([np.zeros(shape, np.float32)], AS_IS, FRAME)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "like"),
+    [
+        ("yolov5", (1, 7, 100), "yolov8"),
+        ("yolov8", (1, 100, 8), "yolov5"),
+        ("yolov8", (1, 300, 6), "yolo_nms"),
+    ],
+)
+def test_the_decoder_that_fits_the_shapes_is_named(kind: str, shape: tuple[int, ...], like: str) -> None:
+    with pytest.raises(ModelRefusedError, match=f"but look like those of {like}: correct the card"):
+        detector(kind)([np.zeros(shape, np.float32)], AS_IS, FRAME)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("yolov5", (1, 100, 7)), ("yolov8", (1, 6, 100))])
+def test_more_names_than_classes_are_refused(kind: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="names 3 classes but the network gives 2 scores"):
+        detector(kind)([np.zeros(shape, np.float32)], AS_IS, FRAME)
+
+
+@pytest.mark.parametrize("kind", ["yolov5", "yolov8"])
+def test_fewer_names_than_classes_are_said_once(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = detector(kind, {0: "cat"})
+    for _ in range(2):
+        assert found([OUTPUTS[kind]()], AS_IS, FRAME).labels == ("cat", "class 1")
+    assert [record.getMessage() for record in caplog.records] == [
+        "the model card names 1 classes but the network gives 3 scores: is each name in its place?"
+    ]
+    caplog.clear()
+    assert detector(kind, {2: "bird"})([OUTPUTS[kind]()], AS_IS, FRAME).labels == ("class 0", "class 1")
+    assert not caplog.records  # who names a class in the middle has chosen it
+
+
+def pose_rows(columns: int = 56) -> Floats:
+    """Boxes, the score of a person, and key points in pixels, as a YOLOv8 pose network gives."""
+    rows = np.random.default_rng(0).uniform(0, 320, (100, columns)).astype(np.float32)
+    rows[:, 4] = 0.8
+    return rows
+
+
+@pytest.mark.parametrize("labels", [None, {0: "person"}])
+def test_a_head_of_key_points_or_masks_is_refused(labels: dict[int, str] | None) -> None:
+    for kind, output in {
+        "yolov8": yolov8_output(pose_rows()),
+        "yolov5": pose_rows()[None],
+        "yolo_nms": pose_rows(6)[None] * np.array([1, 1, 1, 1, 300, 0], np.float32),
+    }.items():
+        with pytest.raises(ModelRefusedError, match="have no decoder yet") as caught:
+            detector(kind, labels)([output], AS_IS, FRAME)
+        assert "\n" not in str(caught.value)
+
+
+def test_angles_below_zero_are_refused_where_no_score_is_above_one() -> None:
+    output = yolov8_output()
+    output[0, 6] = np.linspace(-0.7, 0.9, output.shape[2])
+    with pytest.raises(ModelRefusedError, match=r"from -0.7 to 0.9.*oriented boxes"):
+        detector("yolov8")([output], AS_IS, FRAME)
+
+
+def test_rounded_scores_of_int8_networks_are_still_scores() -> None:
+    output = yolov8_output()
+    output[0, 4, 0], output[0, 5, 1] = 1.004, -0.004
+    assert detector("yolov8")([output], AS_IS, FRAME).scores[0] == pytest.approx(1.004)
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_only_the_classes_and_scores_asked_for_are_given(kind: str) -> None:
+    card = ModelCard(InputSpec(FRAME), "detect", LABELS, {"kind": kind, "max_detections": 1})
+
+    def labels(score: float | None = None, classes: set[int] | None = None) -> tuple[str, ...]:
+        chosen = Wanted(score, None if classes is None else frozenset(classes))
+        return make_detector(card, wanted=chosen)([OUTPUTS[kind]()], AS_IS, FRAME).labels
+
+    assert labels() == ("cat",)
+    assert labels(classes={1}) == ("dog",)  # chosen before the best are: the cat takes no place from it
+    assert labels(classes={2}) == ()
+    assert labels(score=0.8, classes={0, 1}) == ("cat",)
+    assert labels(score=0.95) == ()
+
+
+def test_a_lower_score_than_the_cards_may_be_asked_for() -> None:
+    card = ModelCard(InputSpec(FRAME), "detect", LABELS, {"kind": "yolov8", "score_threshold": 0.5})
+    found = make_detector(card, wanted=Wanted(score=0.15))([yolov8_output()], AS_IS, FRAME)
+    assert found.labels == ("cat", "dog", "bird")
 
 
 def test_a_class_the_card_does_not_name_is_refused() -> None:
@@ -154,10 +238,11 @@ def test_without_labels_classes_have_numbers(kind: str) -> None:
 @pytest.mark.parametrize(
     ("decoder", "message"),
     [
-        (None, "decoder.kind is None"),
-        ({"kind": "yolov4"}, "'yolov4'; detection needs one of ssd, yolov5, yolov8, yolo_nms"),
+        (None, "decoder.kind is missing; detection needs one of ssd"),
+        ({"kind": "yolov4"}, "'yolov4'; detection needs one of ssd, yolov5, yolov8, yolo_nms; did you mean"),
+        ({}, "decoder.kind is None"),
         ({"kind": ["yolov5"]}, "decoder.kind"),
-        ({"kind": "yolov8", "iou_treshold": 0.5}, "unknown key decoder.iou_treshold"),
+        ({"kind": "yolov8", "iou_treshold": 0.5}, "decoder.iou_treshold; did you mean 'iou_threshold'?"),
         ({"kind": "yolov8", "iou_threshold": "much"}, "not a number"),
         ({"kind": "yolov8", "score_threshold": 25}, "between 0 and 1"),
         ({"kind": "yolov8", "score_threshold": float("nan")}, "between 0 and 1"),
@@ -171,7 +256,7 @@ def test_a_wrong_decoder_is_named(decoder: dict[str, Any] | None, message: str) 
 
 
 def test_coco_labels_are_known_by_name() -> None:
-    card = parse_card('{"input": {"size": [320, 320]}, "task": "detect", "labels": "COCO-80"}', "card")
+    card = parse_card('{"input": {"size": [320, 320]}, "labels": "COCO-80"}', "card")
     assert card.labels is not None
     assert len(card.labels) == 80
     assert (card.label(0), card.label(39), card.label(79)) == ("person", "bottle", "toothbrush")

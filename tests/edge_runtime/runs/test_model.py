@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_runtime.base.errors import InputError
@@ -29,3 +30,9 @@ def test_the_settings_name_the_network_its_card_and_its_threads(
     model = open_model(Config(model=ModelConfig(path=path, input=card, threads=1)))
     assert (model.network.path, model.card.task) == (path, "raw")
     assert model.network.session.get_session_options().intra_op_num_threads == 1
+
+
+def test_the_settings_choose_among_its_results(make_network: MakeNetwork) -> None:
+    section = ModelConfig(path=make_network((0.1, 0.7, 0.2)), score=0.15, classes="circle, 2")
+    found = open_model(Config(model=section))(np.zeros((24, 32, 3), np.uint8))
+    assert [(each.index, each.score) for each in found.predictions()] == [(2, pytest.approx(0.2))]

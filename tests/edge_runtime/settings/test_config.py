@@ -206,6 +206,9 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, kind: str) -> No
         (("--threads", "1e3"), ("--threads", "'1e3'")),
         (("--frames", "-3"), ("--frames", "from 1, not '-3'")),
         (("--model", ""), ("--model", "not empty")),
+        (("--score", "1.1"), ("--score", "from 0 to 1, not '1.1'")),
+        (("--score", "nan"), ("--score",)),
+        (("--classes", "cat,,dog"), ("--classes", "names or numbers", "'cat,,dog'")),
         (("--camera", "--source", "demo"), ("--camera", "--source")),
         (("--camera", "64"), ("--camera", "0 to 63")),
         (("--log-seconds", "nan"), ("--log-seconds",)),
@@ -338,11 +341,17 @@ def configs(draw: st.DrawFn) -> Config:
             partial(SourceConfig, **place), every_frame=st.booleans(), reconnects=st.integers(0, 1_000_000)
         )
     )
+    chosen = {
+        "score": st.none() | st.floats(0, 1),
+        "classes": st.none() | st.lists(TEXT.filter(lambda text: "," not in text), min_size=1).map(",".join),
+    }
     threads = st.none() | st.integers(1, 256)
     return Config(
         source=source,
         picamera=draw(PICAMERA),
-        model=draw(st.builds(ModelConfig, path=st.none() | FILES, input=st.none() | FILES, threads=threads)),
+        model=draw(
+            st.builds(ModelConfig, path=st.none() | FILES, input=st.none() | FILES, threads=threads, **chosen)
+        ),
         live=draw(st.builds(LiveConfig, frames=st.none() | st.integers(1), plain=st.booleans())),
         service=draw(st.builds(ServiceConfig, log_seconds=st.integers(1, 86_400))),
         **draw(st.fixed_dictionaries(OUTPUTS)),

@@ -1,0 +1,145 @@
+"""What a network without a card shows of itself: its input, and its outputs for one frame of noise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.inference import Model
+from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.engines.onnxruntime import Network, default_threads
+from edge_runtime.model.golden import golden_frame
+from edge_runtime.postprocess.likely import likely_kind
+from export.network.attributes import operator
+from export.network.source import SourceModel
+
+Size = tuple[int, int]
+
+#: Sides that are tried where a network leaves its size free: usual ones of classifiers, then of others.
+USUAL_SIDES = (224, 640, 320, 416, 512, 300, 299, 256, 160, 128, 96, 64, 48, 32, 28)
+USUAL_SIDE_OF_DETECTORS = 640
+
+_TRANSPARENT = {"Transpose", "Cast", "Identity"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a network without a card.
+
+    Attributes:
+        path: Its file.
+        metadata: What its exporter wrote into it.
+        producer: The program that wrote the file.
+        network: Ready to run.
+        channels: Of its input: 1 or 3.
+        size: Height and width with which it was run, in pixels.
+        size_why: Where that comes from, in words.
+        size_is_guessed: Whether nothing tells it, and another would do as well.
+        first_operator: What it does with its input first.
+        shapes: Of its outputs for one image.
+    """
+
+    path: Path
+    metadata: Mapping[str, str]
+    producer: str
+    network: Network
+    channels: int
+    size: Size
+    size_why: str
+    size_is_guessed: bool
+    first_operator: str
+    shapes: tuple[tuple[int, ...], ...]
+
+
+def look_at(source: SourceModel, preferred: Size | None = None) -> Facts:
+    """Run a network once, and see what it takes and gives.
+
+    Args:
+        source: The network.
+        preferred: Height and width to try first where it leaves them free.
+
+    Raises:
+        InputError: It leaves its size free, and runs with none of the usual ones.
+        ModelRefusedError: It takes no image, or cannot run.
+    """
+    network = source.network(default_threads())
+    channels, own = _image_of(network)
+    said = [] if preferred is None else _fixed([preferred], own)
+    size, shapes = _first_run(network, channels, said + _fixed(_squares(USUAL_SIDES), own))
+    guessed = None in own and size not in said
+    if guessed and likely_kind(shapes) is not None:
+        detectors = _fixed(_squares((USUAL_SIDE_OF_DETECTORS,)), own)
+        size, shapes = _first_run(network, channels, [*detectors, size])
+    why = "what its exporter says" if size in said else "the network's input"
+    return Facts(
+        path=source.path,
+        metadata=source.metadata,
+        producer=source.proto.producer_name,
+        network=network,
+        channels=channels,
+        size=size,
+        size_why="the network leaves it free" if guessed else why,
+        size_is_guessed=guessed,
+        first_operator=_first_operator(source.proto, network.input.name),
+        shapes=shapes,
+    )
+
+
+def _image_of(network: Network) -> tuple[int, tuple[int | None, int | None]]:
+    """Channels, and the height and width that it fixes, of a network's input."""
+    form = network.input
+    if len(form.shape) != 4:
+        raise ModelRefusedError(
+            f"{network.path}: its input has {len(form.shape)} dimensions; an image input (N, C, H, W) is needed"
+        )
+    layout = form.layout()
+    channels = form.channels(layout)
+    if channels not in (None, 1, 3):
+        raise ModelRefusedError(
+            f"{network.path} takes images of {channels} channels; a frame has three, or one in grey"
+        )
+    return channels or 3, form.size(layout)
+
+
+def _squares(sides: Sequence[int]) -> list[Size]:
+    return [(side, side) for side in sides]
+
+
+def _fixed(sizes: Sequence[Size], own: tuple[int | None, int | None]) -> list[Size]:
+    """The sizes with the sides that the network fixes in place of theirs, each once."""
+    return list(dict.fromkeys((own[0] or height, own[1] or width) for height, width in sizes))
+
+
+def _first_run(
+    network: Network, channels: int, sizes: Sequence[Size]
+) -> tuple[Size, tuple[tuple[int, ...], ...]]:
+    """The first of these sizes that the network runs with, and its outputs' shapes."""
+    refused: ModelRefusedError | None = None
+    for size in sizes:
+        colour = "GRAY" if channels == 1 else "RGB"
+        spec = InputSpec(size, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels, scale=1 / 255)
+        model = Model(network, ModelCard(spec, task="raw"))
+        try:
+            outputs = network.run(model.preprocess(golden_frame(0, size)))
+        except ModelRefusedError as error:
+            refused = refused or error
+            continue
+        return size, tuple(tuple(output.shape) for output in outputs)
+    if len(sizes) == 1 and refused is not None:
+        raise refused
+    raise InputError(
+        f"{network.path} leaves its input size free, and does not run with any usual one: "
+        "write a card that gives it, and pass it with --input CARD.json"
+    )
+
+
+def _first_operator(model: onnx.ModelProto, name: str) -> str:
+    """What is done first with the input, beyond turning and converting it."""
+    for node in model.graph.node:
+        if name in node.input:
+            if operator(node) not in _TRANSPARENT:
+                return operator(node)
+            name = node.output[0]
+    return ""
