@@ -92,7 +92,7 @@ def _image_of(network: Network) -> tuple[int, tuple[int | None, int | None]]:
     form = network.input
     if len(form.shape) != 4:
         raise ModelRefusedError(
-            f"{network.path}: its input has {len(form.shape)} dimensions; an image input (N, C, H, W) is needed"
+            f"{network.path}: its input has {len(form.shape)} dimensions; an image (N, C, H, W) is needed"
         )
     layout = form.layout()
     channels = form.channels(layout)
