@@ -12,14 +12,19 @@ from edge_runtime.base.errors import InputError
 LARGEST_TEXT_BYTES = 1 << 20  # cards and settings have some thousands: what is larger is another file
 
 
-def require_no_pipe(path: Path) -> None:
-    """Raise ``InputError`` for a pipe, which may have us wait for ever, or a device, which may never end."""
+def require_no_pipe(path: Path, hint: str = "") -> None:
+    """Raise ``InputError`` for a pipe, which may have us wait for ever, or a device, which may never end.
+
+    Args:
+        path: What shall be opened.
+        hint: What the message says besides, where there is another way.
+    """
     try:
         mode = path.stat().st_mode
     except OSError:
         return  # whoever opens it says why
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise InputError(f"{path} is not a file")
+        raise InputError(f"{path} is not a file{hint}")
 
 
 def read_text(path: Path, what: str = "", largest_bytes: int = LARGEST_TEXT_BYTES) -> str:

@@ -73,7 +73,9 @@ class _Lines:
 
 
 def _skipped(pipeline: Pipeline) -> str:
-    """What the summary adds for pictures that could not be read."""
+    """What the summary adds for pictures that could not be read, or were left out."""
     source = pipeline.source
-    skipped = len(source.skipped) if isinstance(source, FolderSource) else 0
-    return f", {skipped} unreadable skipped" if skipped else ""
+    if not isinstance(source, FolderSource):
+        return ""
+    skipped = f", {len(source.skipped)} unreadable skipped" if source.skipped else ""
+    return f"{skipped}, {source.hidden} hidden left out" if source.hidden else skipped

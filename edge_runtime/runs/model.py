@@ -1,6 +1,7 @@
 """From the settings to the network that a run uses."""
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.base.locations import DEMO
 from edge_runtime.inference import Model
 from edge_runtime.model import demo
 from edge_runtime.settings.config import Config
@@ -14,6 +15,6 @@ def open_model(config: Config) -> Model:
         ModelRefusedError: onnxruntime refuses the network, or it takes no image, or gives no numbers.
     """
     path = config.model.path
-    if path is None and config.source.location != "demo":
+    if path is None and config.source.location != DEMO:
         raise InputError("no network to run: give one with --model (only '--source demo' brings its own)")
     return Model.open(path or demo.path(), config.model.input, config.model.threads)
