@@ -96,9 +96,11 @@ class StandardInput:
         complaint = f"{NAME} holds no picture that can be read"
         data: bytes | None = self._beginning
         while data:
-            taken_ns = time.monotonic_ns()
             for jpeg in cutter.feed(data):
+                if self._closed.is_set():
+                    return
                 if self.wanted():
+                    taken_ns = time.monotonic_ns()
                     try:
                         image = decode(np.frombuffer(jpeg, np.uint8), NAME)
                     except InputError as error:
