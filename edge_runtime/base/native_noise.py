@@ -7,6 +7,7 @@ heard. Within somebody else's program, which was never asked, nothing changes.
 """
 
 import faulthandler
+import io
 import os
 import sys
 import threading
@@ -54,7 +55,9 @@ def part_from_native_stderr() -> None:
         silencer = _Silencer()
     except (OSError, ValueError):  # it is closed, or the process has no descriptor left
         return
-    sys.stderr = os.fdopen(silencer.kept, "w", 1, sys.stderr.encoding, sys.stderr.errors, closefd=False)
+    # Without a buffer: what a full disk did not take must not be tried again, and fail, when the program ends.
+    raw = io.FileIO(silencer.kept, "w", closefd=False)
+    sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, sys.stderr.errors, write_through=True)
     if faulthandler.is_enabled():
         faulthandler.enable(sys.stderr)  # it had noted the number of the old one
     _silencers.append(silencer)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.base.files import name_in_utf8
 from edge_runtime.base.native_noise import native_silence
 from edge_runtime.model.image import Image
 
@@ -25,6 +26,7 @@ FOREIGN_NAMES = frozenset({
 MAX_FILE_BYTES = 256 << 20  # the most pixels that are decoded take 192 MiB when stored as they are
 TIFF_BEGINNINGS = (b"II*\0", b"MM\0*")
 GIF_BEGINNING = b"GIF8"
+MJPEG_NAMES = frozenset({".mjpeg", ".mjpg"})
 #: Numbers of any range, which would come out black or white.
 FLOAT_BEGINNINGS = (b"PF\n", b"Pf\n")
 
@@ -46,7 +48,10 @@ def has_decoder(beginning: bytes) -> bool:
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file is a GIF of several pictures, which plays like a film."""
+    """Whether a file that begins like a picture plays like a film: a GIF of several pictures, or MJPEG."""
+    # By its name: a JPEG that others follow may as well be one picture, with its depth or its brightness.
+    if path.suffix.lower() in MJPEG_NAMES:
+        return True
     return _beginning(path) == GIF_BEGINNING and _ask_opencv(path, lambda name: cv2.imcount(name) > 1)
 
 
@@ -132,15 +137,10 @@ def _ask_opencv(path: Path, question: Callable[[str], bool]) -> bool:
     try:
         if not path.is_file():
             return False
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with name_in_utf8(path) as name, native_silence():
+            return question(name)
     except OSError:
         return False
-    try:
-        with native_silence():
-            # By the descriptor's name: a name that is not UTF-8 ends the process within OpenCV.
-            return question(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
 
 
 def _cut_short(data: Image) -> bool:

@@ -137,7 +137,7 @@ def test_numbers_of_any_range_are_no_picture(tmp_path: Path) -> None:
         read_image(tmp_path / "a.pfm")
 
 
-def test_only_a_gif_of_several_pictures_moves(tmp_path: Path) -> None:
+def test_only_mjpeg_and_a_gif_of_several_pictures_move(tmp_path: Path) -> None:
     if not cv2.haveImageWriter(".gif"):
         pytest.skip("this OpenCV writes no GIF")
     moving = cv2.Animation()
@@ -145,7 +145,9 @@ def test_only_a_gif_of_several_pictures_moves(tmp_path: Path) -> None:
     cv2.imwriteanimation(str(tmp_path / "moving.gif"), moving)
     cv2.imwrite(str(tmp_path / "still.gif"), picture())
     cv2.imwrite(str(tmp_path / "still.png"), picture())
+    (tmp_path / "film.MJPEG").write_bytes(picture_as(".jpg") * 3)
     assert is_animation(tmp_path / "moving.gif")
+    assert is_animation(tmp_path / "film.MJPEG")
     assert not is_animation(tmp_path / "still.gif")
     assert not is_animation(tmp_path / "still.png")
 
