@@ -12,6 +12,8 @@
 A message is one line that says what is wrong and what to do about it.
 """
 
+from edge_runtime.base.names import readable
+
 
 class PiInferError(Exception):
     """Base of every error shown to the user as one line."""
@@ -51,4 +53,4 @@ class TargetUnmetError(PiInferError):
 
 def one_line(text: str) -> str:
     """Text from files and other programs, made safe to print: nothing in it drives a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    return "".join(letter if letter.isprintable() else " " for letter in readable(text)).strip()

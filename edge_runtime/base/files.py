@@ -8,18 +8,42 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.base.names import readable
 
 LARGEST_TEXT_BYTES = 1 << 20  # cards and settings have some thousands: what is larger is another file
 
 
-def require_no_pipe(path: Path) -> None:
-    """Raise ``InputError`` for a pipe, which may have us wait for ever, or a device, which may never end."""
+def require_no_pipe(path: Path, hint: str = "") -> None:
+    """Raise ``InputError`` for a pipe, which may have us wait for ever, or a device, which may never end.
+
+    Args:
+        path: What shall be opened.
+        hint: What the message says besides, where there is another way.
+    """
     try:
         mode = path.stat().st_mode
     except OSError:
         return  # whoever opens it says why
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise InputError(f"{path} is not a file")
+        raise InputError(f"{path} is not a file{hint}")
+
+
+@contextmanager
+def name_in_utf8(path: Path) -> Iterator[str]:
+    """A name of a file for libraries in C++, which refuse one that is not UTF-8, or crash.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It is to be opened for that, and cannot be.
+    """
+    name = str(path)
+    if readable(name) == name:
+        yield name
+        return
+    with path.open("rb") as file:
+        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def read_text(path: Path, what: str = "", largest_bytes: int = LARGEST_TEXT_BYTES) -> str:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from edge_runtime.base.errors import InputError, PiInferError, one_line
+from edge_runtime.base.names import readable
 from edge_runtime.base.streams import discard_stdout, survive_any_terminal
 
 # As a shell reports a program that was ended by SIGINT or SIGPIPE: 128 and the signal's number.
@@ -92,7 +93,7 @@ def print_to_stdout(line: str) -> None:
         InputError: It cannot be written, as on a full disk.
     """
     try:
-        print(line, flush=True)
+        print(readable(line), flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -109,4 +110,4 @@ def log_to_stdout(line: str) -> None:
 def print_to_stderr(line: str) -> None:
     """Print words about the work, which must not fail for want of them."""
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(readable(line), file=sys.stderr, flush=True)

@@ -5,11 +5,13 @@ import os
 import sys
 
 from edge_runtime.base.errors import one_line
+from edge_runtime.base.native_noise import part_from_native_stderr
 
 
 def survive_any_terminal(program: str) -> None:
     """Escape what the terminal's encoding lacks instead of dying of it, and show warnings as plain lines."""
     _replace_closed_streams()
+    part_from_native_stderr()
     # A label with an umlaut, on a terminal or in a log that is set to ASCII.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

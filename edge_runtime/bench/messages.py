@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from edge_runtime.base.errors import PiInferError
+from edge_runtime.base.native_noise import part_from_native_stderr
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def reply(work: Callable[[], Mapping[str, Any]]) -> int:
     Returns:
         The exit code of the child: 0, or that of the error.
     """
+    part_from_native_stderr()  # what a child says is shown to the user
     code = 0
     try:
         fields = work()

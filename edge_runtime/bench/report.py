@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
+from edge_runtime.base.names import readable_document
+
 HEADER = (
     "Network",
     "Mean ± σ [ms]",  # noqa: RUF001  the Greek letter is meant
@@ -137,7 +139,7 @@ class BenchReport:
 
 def to_json(report: BenchReport) -> str:
     """The report as indented JSON with a final newline."""
-    return json.dumps(asdict(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(readable_document(asdict(report)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> BenchReport:

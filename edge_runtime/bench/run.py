@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge_runtime import __version__
 from edge_runtime.base.errors import RemoteError
+from edge_runtime.base.names import readable
 from edge_runtime.base.termination import ended_like_interrupted
 from edge_runtime.bench.children import ask
 from edge_runtime.bench.messages import FramesJob, Job, Round
@@ -89,7 +90,9 @@ def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
         raise RemoteError(f"{remote.host}: it measured {len(report.models)} networks, not those asked for")
     # There they bear the names under which they were pushed.
     local = zip(report.models, settings.networks, strict=True)
-    models = tuple(dataclasses.replace(model, name=path.name, path=str(path)) for model, path in local)
+    models = tuple(
+        dataclasses.replace(model, name=readable(path.name), path=readable(path)) for model, path in local
+    )
     return dataclasses.replace(report, models=models)
 
 

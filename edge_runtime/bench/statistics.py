@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.base.names import readable
 from edge_runtime.bench.messages import Round
 from edge_runtime.bench.report import Latency, ModelResult
 from edge_runtime.machine.board import Condition, throttling
@@ -72,8 +73,8 @@ def summarise(path: Path, sha256: str, rounds: Sequence[Round]) -> ModelResult:
     """One network over all its rounds, at least one."""
     samples = _samples_ms(rounds)
     return ModelResult(
-        name=path.name,
-        path=str(path),
+        name=readable(path.name),
+        path=readable(path),
         sha256=sha256,
         fps=frames_per_second(rounds),
         latency_ms=latency(samples),

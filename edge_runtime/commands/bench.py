@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable, write_text
+from edge_runtime.base.locations import STANDARD_INPUT
 from edge_runtime.base.program import print_to_stderr, print_to_stdout
 from edge_runtime.bench.settings import BenchSettings
 from edge_runtime.settings.arguments import positive, positive_seconds
@@ -82,6 +83,8 @@ def _measure(arguments: argparse.Namespace) -> "BenchReport":
         rounds=arguments.rounds,
         threads=arguments.threads,
     )
+    if arguments.source == STANDARD_INPUT:
+        raise InputError("bench cannot read standard input, which several processes would share: give a file")
     config, command = arguments.ssh_config, arguments.remote_command
     if arguments.host is None:
         if config is not None or command is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.base.errors import one_line
+from edge_runtime.base.names import readable_document
 from edge_runtime.doctor.checks import camera, network, software, system
 from edge_runtime.doctor.checks.base import Finding, Verdict, problem
 from edge_runtime.doctor.checks.children import ask
@@ -148,7 +149,7 @@ print("cancels" if hasattr(Picamera2, "cancel_all_and_flush") else "imports")
 
 def to_json(diagnosis: Diagnosis) -> str:
     """The diagnosis as indented JSON with a final newline."""
-    return json.dumps(diagnosis.to_document(), indent=2) + "\n"
+    return json.dumps(readable_document(diagnosis.to_document()), indent=2) + "\n"
 
 
 def to_text(diagnosis: Diagnosis, *, colour: bool = False) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import cv2
 
+from edge_runtime.base.native_noise import native_silence
 from edge_runtime.model.image import Image
 
 # OpenCV itself waits 30 s for either: a viewer would long have given up, and a watchdog restarted us.
@@ -66,7 +67,7 @@ class Capture:
         Returns:
             (H, W, 3) uint8, blue, green, red; None for a frame that is damaged.
         """
-        with self._reading:
+        with self._reading, native_silence():  # USB cameras send JPEGs that libjpeg complains of
             done, image = self._video.retrieve()
         return image if done else None  # type: ignore[return-value]
 

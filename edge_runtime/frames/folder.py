@@ -1,14 +1,15 @@
 """Pictures from a folder (or one picture), each exactly once, in the order of their names."""
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.base.names import readable
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
-from edge_runtime.frames.image_file import EXTENSIONS, is_image_name, read_image
+from edge_runtime.frames.image_file import read_image
+from edge_runtime.frames.picture_files import PictureFiles, find_pictures
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,8 @@ class FolderSource:
     A picture in a sub-folder has that sub-folder's name as its label.
 
     Attributes:
-        skipped: The pictures that could not be read so far.
+        skipped: The pictures that could not be read so far, links to nothing and foreign formats among them.
+        hidden: How many pictures were left out because they are hidden, or thumbnails.
     """
 
     live = False
@@ -34,9 +36,11 @@ class FolderSource:
         Raises:
             InputError: It does not exist, cannot be listed, or holds no picture.
         """
-        self.skipped: list[Path] = []
+        found = _pictures(path) if path.is_dir() else PictureFiles((path,), (), 0)
+        self.skipped = list(found.skipped)
+        self.hidden = found.hidden
         self._root = path if path.is_dir() else path.parent
-        self._paths = _pictures(path)
+        self._paths = found.paths
         self._closed = False
 
     def __iter__(self) -> Iterator[Frame]:
@@ -52,8 +56,9 @@ class FolderSource:
                     raise  # it says more than "none of the 1 pictures"
                 self._skip(path, error)
                 continue
-            label = path.parent.name if path.parent != self._root else None
-            yield Frame(image, sequence, time.monotonic_ns(), label, str(path.relative_to(self._root)))
+            label = readable(path.parent.name) if path.parent != self._root else None
+            name = readable(path.relative_to(self._root))
+            yield Frame(image, sequence, time.monotonic_ns(), label, name)
             sequence += 1
         if sequence == 0:
             raise InputError(f"none of the {len(self._paths)} pictures in {self._root} can be read")
@@ -67,19 +72,9 @@ class FolderSource:
         log.warning("skipped: %s", error)
 
 
-def _pictures(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-
-    def skip_folder(error: OSError) -> None:
-        complaint = InputError(f"cannot list {error.filename}: {error.strerror}")
-        if Path(error.filename) == path:
-            raise complaint from error
-        log.warning("skipped: %s", complaint)
-
-    names = (Path(folder, name) for folder, _, files in os.walk(path, onerror=skip_folder) for name in files)
-    # Sorted: file systems list a folder each in its own order.
-    pictures = sorted(p for p in names if is_image_name(p) and p.is_file())
-    if not pictures:
-        raise InputError(f"no pictures in {path} (looked for {', '.join(sorted(EXTENSIONS))})")
-    return pictures
+def _pictures(folder: Path) -> PictureFiles:
+    found = find_pictures(folder, unlisted=lambda complaint: log.warning("skipped: %s", complaint))
+    found.require_pictures(f"no pictures in {folder}")
+    if found.skipped:
+        log.warning("skipped: %s", found.words_on_skipped())
+    return found

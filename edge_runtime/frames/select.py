@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_no_pipe
+from edge_runtime.base.locations import Location, location_of
 from edge_runtime.frames.base import FrameSource
 from edge_runtime.model.card import InputSpec
 from edge_runtime.settings.config import SourceConfig
@@ -33,21 +34,27 @@ def open_source(config: SourceConfig, spec: InputSpec, picamera: PicameraConfig 
         raise InputError(
             "nothing to run on: give --camera, or --source with a video, a folder, a URL or demo"
         )
-    if config.location == "demo":
-        from edge_runtime.frames.demo import DemoSource  # noqa: PLC0415
-
-        return DemoSource(spec.size)
-    return _open_location(config.location, config)
+    return _open_location(config.location, config, spec)
 
 
-def _open_location(location: str, config: SourceConfig) -> FrameSource:
-    if location.startswith("/dev/"):
-        from edge_runtime.frames.device import DeviceSource, open_device  # noqa: PLC0415
+def _open_location(text: str, config: SourceConfig, spec: InputSpec) -> FrameSource:
+    match location_of(text):
+        case Location.DEMO:
+            from edge_runtime.frames.demo import DemoSource  # noqa: PLC0415
 
-        return DeviceSource(open_device(location), reconnects=config.reconnects)
-    if "://" in location:
-        return _open_address(location, config)
-    return _open_path(location, config)
+            return DemoSource(spec.size)
+        case Location.STANDARD_INPUT:
+            from edge_runtime.frames.standard_input import open_standard_input  # noqa: PLC0415
+
+            return open_standard_input(every_frame=config.every_frame)
+        case Location.CAMERA:
+            from edge_runtime.frames.device import DeviceSource, open_device  # noqa: PLC0415
+
+            return DeviceSource(open_device(text), reconnects=config.reconnects)
+        case Location.ADDRESS:
+            return _open_address(text, config)
+        case Location.FOLDER | Location.FILE:
+            return _open_path(text, config)
 
 
 def _open_address(url: str, config: SourceConfig) -> FrameSource:
@@ -62,11 +69,13 @@ def _open_address(url: str, config: SourceConfig) -> FrameSource:
 
 
 def _open_path(location: str, config: SourceConfig) -> FrameSource:
-    from edge_runtime.frames.image_file import is_image_name  # noqa: PLC0415
+    from edge_runtime.frames.image_file import cannot_be_decoded, has_picture, is_animation  # noqa: PLC0415
 
     path = Path(location)
     _require_readable(path)
-    if path.is_dir() or is_image_name(path):
+    if cannot_be_decoded(path):
+        raise InputError(f"{path} is in a format that OpenCV cannot decode; make a JPEG or PNG of it")
+    if path.is_dir() or (has_picture(path) and not is_animation(path)):
         from edge_runtime.frames.folder import FolderSource  # noqa: PLC0415
 
         return FolderSource(path)
@@ -76,7 +85,7 @@ def _open_path(location: str, config: SourceConfig) -> FrameSource:
 
 
 def _require_readable(path: Path) -> None:
-    require_no_pipe(path)
+    require_no_pipe(path, "; to read a pipe, give it to standard input: --source - < PIPE")
     try:
         if not path.is_dir():
             path.open("rb").close()

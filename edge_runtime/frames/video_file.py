@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.base.files import name_in_utf8
+from edge_runtime.base.names import readable
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.frames.capture import Capture, ffmpeg_video
 
@@ -22,7 +24,8 @@ def open_file(location: str) -> Capture:
     Raises:
         InputError: It is empty, or no video.
     """
-    video = Capture(partial(ffmpeg_video, location), location)
+    with name_in_utf8(Path(location)) as name:
+        video = Capture(partial(ffmpeg_video, name), readable(location))
     if video.is_open():
         return video
     if Path(location).stat().st_size == 0:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice
 
+from edge_runtime.base.names import readable
 from edge_runtime.base.pace import Pace
 from edge_runtime.base.termination import ended_like_interrupted
 from edge_runtime.frames.folder import FolderSource
@@ -42,7 +43,7 @@ def run(config: Config, *, show: Callable[[str], None], panel: Panel | None = No
         # Whoever asks for each picture of a folder wants a line, and a row of every output, for each.
         waits = not pipeline.source.live
         summary = RunSummary(model.class_names)
-        status = StatusSource(model.network.path.name, summary)
+        status = StatusSource(readable(model.network.path.name), summary)
         outputs = Outputs(status, unattended=False, complete=waits, announce=show)
         stack.enter_context(outputs).open(config)
         lines = _Lines(summary, show, every_frame=waits) if panel is None else None
@@ -73,7 +74,9 @@ class _Lines:
 
 
 def _skipped(pipeline: Pipeline) -> str:
-    """What the summary adds for pictures that could not be read."""
+    """What the summary adds for pictures that could not be read, or were left out."""
     source = pipeline.source
-    skipped = len(source.skipped) if isinstance(source, FolderSource) else 0
-    return f", {skipped} unreadable skipped" if skipped else ""
+    if not isinstance(source, FolderSource):
+        return ""
+    skipped = f", {len(source.skipped)} unreadable skipped" if source.skipped else ""
+    return f"{skipped}, {source.hidden} hidden left out" if source.hidden else skipped

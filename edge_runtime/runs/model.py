@@ -1,6 +1,7 @@
 """From the settings to the network that a run uses."""
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.base.locations import DEMO
 from edge_runtime.inference import Model
 from edge_runtime.model import demo
 from edge_runtime.settings.arguments import class_list
@@ -16,7 +17,7 @@ def open_model(config: Config) -> Model:
         ModelRefusedError: onnxruntime refuses the network, or it takes no image, or gives no numbers.
     """
     path = config.model.path
-    if path is None and config.source.location != "demo":
+    if path is None and config.source.location != DEMO:
         raise InputError("no network to run: give one with --model (only '--source demo' brings its own)")
     section = config.model
     classes = None if section.classes is None else class_list(section.classes)

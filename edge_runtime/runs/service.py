@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from edge_runtime.base.names import readable
 from edge_runtime.base.notify import Notifier
 from edge_runtime.base.pace import Pace
 from edge_runtime.base.termination import signals_raise
@@ -52,7 +53,7 @@ def _serve(config: Config, notifier: Notifier, log: Callable[[str], None]) -> No
     with ExitStack() as stack:
         model = open_model(config)
         summary = RunSummary(model.class_names)
-        status = StatusSource(model.network.path.name, summary)
+        status = StatusSource(readable(model.network.path.name), summary)
         outputs = stack.enter_context(Outputs(status, unattended=True, complete=False, announce=log))
         outputs.open_here(config)  # the page shall answer while a stream is being connected
         notifier.status(summary.line())

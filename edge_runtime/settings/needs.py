@@ -6,9 +6,9 @@ In a file such settings may stand: it may serve several commands, or wait for a 
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge_runtime.base.errors import InputError
+from edge_runtime.base.locations import Location, location_of
 from edge_runtime.settings.config import SETTINGS, Config
 
 
@@ -70,13 +70,15 @@ def _all_but(section: str, key: str = "") -> tuple[str, ...]:
 
 def _may_play_video(config: Config) -> bool:
     # What is behind an address shows only when it is opened: it may be a film.
-    place = config.source.location
-    return not (place in (None, "demo") or place.startswith("/dev/") or Path(place).is_dir())
+    return _place(config) in (Location.ADDRESS, Location.FILE, Location.STANDARD_INPUT)
 
 
 def _may_reconnect(config: Config) -> bool:
-    place = config.source.location or ""
-    return "://" in place or place.startswith("/dev/")
+    return _place(config) in (Location.ADDRESS, Location.CAMERA)
+
+
+def _place(config: Config) -> Location | None:
+    return None if config.source.location is None else location_of(config.source.location)
 
 
 ROTATION = Need(("jsonl.keep",), lambda config: config.jsonl.rotate_mib is not None, "--jsonl-rotate-mib")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from edge_runtime.base.names import readable
+
 MOST_THREADS = 256  # more than any Pi or workstation has processors; onnxruntime takes memory for each
 
 
@@ -69,7 +71,9 @@ class Setting:
             if type(value) is not bool:
                 raise ValueError("must be true or false")
             return value
-        if not isinstance(value, str) or not value or not value.isprintable():
+        # A file's name may hold bytes that are no text.
+        text = readable(value) if self.option.names_file else value
+        if not isinstance(value, str) or not value or not text.isprintable():
             raise ValueError("must be a text that is not empty, in printable characters")
         if self.option.check is not None:
             self.option.check(value)

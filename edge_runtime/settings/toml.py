@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import read_text
+from edge_runtime.base.locations import DEMO, STANDARD_INPUT
 from edge_runtime.settings.config import SETTINGS, Config, with_values
 from edge_runtime.settings.option import nearest, shown
 
@@ -73,7 +74,7 @@ def _section_values(path: Path, text: str, section: str, values: Mapping[str, An
 def _beside(config_file: Path, value: str | Path) -> str | Path:
     """A file named in the settings, as seen from the folder of the settings."""
     # These stand where a file's name may stand, but are none.
-    if str(value) in ("demo", "-") or "://" in str(value):
+    if str(value) in (DEMO, STANDARD_INPUT) or "://" in str(value):
         return value
     return type(value)(config_file.parent / value)
 

@@ -1,6 +1,5 @@
 """Calibration and evaluation images: found, chosen and decoded alike on every machine."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.base.errors import InputError
-from edge_runtime.frames.image_file import EXTENSIONS, is_image_name, read_image
+from edge_runtime.base.names import readable
+from edge_runtime.frames.image_file import read_image
+from edge_runtime.frames.picture_files import find_pictures
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.image import Image, Tensor
 from edge_runtime.model.preprocess import Preprocessor
@@ -35,10 +36,12 @@ class ImageFolder:
     Attributes:
         root: The folder.
         files: Its pictures, sorted by path.
+        skipped: Links to nothing, and pictures in formats that cannot be decoded.
     """
 
     root: Path
     files: tuple[ImageFile, ...]
+    skipped: tuple[Path, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -130,7 +133,7 @@ class ImageReader:
 
 
 def find_images(folder: Path) -> ImageFolder:
-    """Find the pictures under a folder, at any depth, links followed, hidden names left out.
+    """Find the pictures under a folder, by the rule of ``edge_runtime.frames.picture_files``.
 
     The folder is labelled if every picture lies in a subfolder: the first folder on the way is its class.
 
@@ -140,16 +143,15 @@ def find_images(folder: Path) -> ImageFolder:
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
         raise InputError(f"{folder} {state}; give a folder of images")
-    paths = sorted(_walk(folder), key=lambda path: path.relative_to(folder).parts)
-    if not paths:
-        known = ", ".join(sorted(EXTENSIONS))
-        raise InputError(f"{folder} holds no images (files that end in {known})")
-    parts = [path.relative_to(folder).parts for path in paths]
+    found = find_pictures(folder, unlisted=_refuse)
+    found.require_pictures(f"{folder} holds no images")
+    parts = [path.relative_to(folder).parts for path in found.paths]
     labelled = all(len(names) > 1 for names in parts)
     files = (
-        ImageFile(path, names[0] if labelled else None) for path, names in zip(paths, parts, strict=True)
+        ImageFile(path, readable(names[0]) if labelled else None)
+        for path, names in zip(found.paths, parts, strict=True)
     )
-    return ImageFolder(folder, tuple(files))
+    return ImageFolder(folder, tuple(files), found.skipped)
 
 
 def prepare(reader: ImageReader, spec: InputSpec) -> Iterator[PreparedImage]:
@@ -163,19 +165,6 @@ def prepare(reader: ImageReader, spec: InputSpec) -> Iterator[PreparedImage]:
         yield PreparedImage(image.file, preprocessor(image.pixels))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files with an image's name; each folder is visited once, so links in a circle end."""
-    visited: set[tuple[int, int]] = set()
-    for place, subfolders, names in os.walk(folder, followlinks=True, onerror=_refuse):
-        status = Path(place).stat()
-        if (status.st_dev, status.st_ino) in visited:
-            subfolders.clear()
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        candidates = (Path(place) / name for name in names)
-        yield from (path for path in candidates if is_image_name(path) and not path.is_dir())
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"cannot read the folder {error.filename}: {error.strerror}") from error
+def _refuse(complaint: InputError) -> None:
+    """A class that is missing would change what is measured."""
+    raise complaint

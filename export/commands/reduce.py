@@ -109,6 +109,7 @@ def _run(arguments: argparse.Namespace) -> int:
     document = reduction_document(
         delivery.reduction, delivery.card.provenance or {}, delivery.options.max_drop_percent
     )
+    document["skipped"] = [str(path) for path in delivery.skipped]
     if arguments.json:
         write_json(arguments.json, document)
     if arguments.report:

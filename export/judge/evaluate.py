@@ -1,6 +1,7 @@
 """How well networks do on a folder of images: what ``pi-export evaluate`` tells."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_runtime.base.errors import InputError
 from export.calibrate.images import find_images
@@ -50,8 +51,11 @@ def evaluate(
     tasks = {contestant.card.task for contestant in contestants}
     if len(tasks) > 1:
         raise InputError(f"models of different tasks cannot be compared: {', '.join(sorted(tasks))}")
+    evaluation: Evaluation
     if tasks == {"detect"}:
-        return evaluate_detectors(contestants, folder, padding, progress)
-    if tasks == {"raw"}:
-        return evaluate_raw(contestants, folder, padding, progress)
-    return evaluate_classifiers(contestants, folder, padding, progress)
+        evaluation = evaluate_detectors(contestants, folder, padding, progress)
+    elif tasks == {"raw"}:
+        evaluation = evaluate_raw(contestants, folder, padding, progress)
+    else:
+        evaluation = evaluate_classifiers(contestants, folder, padding, progress)
+    return replace(evaluation, skipped=(*folder.skipped, *evaluation.skipped))

@@ -15,6 +15,7 @@ import onnx
 from edge_runtime import __version__
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable
+from edge_runtime.base.names import readable
 from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
@@ -174,7 +175,7 @@ def _deliver(
     if output is not None:
         path = output if reduction.reached else best_found_path(output)
         card = write_with_card(reduction.model, card, path)
-    return Delivery(path, card, reduction, calibration.skipped, options)
+    return Delivery(path, card, reduction, (*chosen.skipped, *calibration.skipped), options)
 
 
 def _card_of(source: SourceModel, override: Path | None, output: Path | None) -> ModelCard:
@@ -196,7 +197,7 @@ def _provenance(
     earlier = {} if card.provenance is None else {"source_provenance": card.provenance}
     return {
         **earlier,
-        "source": source.path.name,
+        "source": readable(source.path.name),
         "source_sha256": source.sha256,
         "speedup": options.target if options.cost == "macs" else None,
         "storage": options.target if options.cost == "storage" else None,

@@ -7,12 +7,14 @@ from typing import Any
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import write_text
+from edge_runtime.base.names import readable_document
 from export.report.page import reduction_page
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a document as JSON. Raises ``InputError`` if it cannot be written there."""
-    write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(readable_document(document), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
 
 
 def write_report(folder: Path, document: Mapping[str, Any]) -> None:
@@ -27,7 +29,7 @@ def write_report(folder: Path, document: Mapping[str, Any]) -> None:
     """
     require_folder(folder)
     write_json(folder / "report.json", document)
-    write_text(folder / "report.html", reduction_page(document))
+    write_text(folder / "report.html", reduction_page(readable_document(document)))
 
 
 def require_folder(folder: Path) -> None:

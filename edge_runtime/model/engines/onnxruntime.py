@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
-from edge_runtime.base.files import require_no_pipe
+from edge_runtime.base.files import name_in_utf8, require_no_pipe
 from edge_runtime.model.card import ModelCard, load_card
 from edge_runtime.model.image import Tensor
 from edge_runtime.model.input_form import InputForm, only_input
@@ -111,7 +111,8 @@ def open_network(path: Path, threads: int | None = None) -> Network:
     require_one_file(path)
     options = session_options(threads or default_threads())
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with name_in_utf8(path) as name:
+            session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no public base class
         if "INVALID_PROTOBUF" in str(error):  # the one sign of a damaged file, where others are refused
             raise InputError(f"{path} is not an ONNX file, or is cut short") from error

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.base.errors import InputError
-from edge_runtime.frames.image_file import is_image_name, read_image
+from edge_runtime.frames.image_file import cannot_be_decoded, has_picture, is_animation, read_image
 from tests.attacks.images import UNREADABLE
 
 # An APP1 segment that says "rotated by 90 degrees": TIFF header, one entry, orientation 6.
@@ -14,6 +14,9 @@ EXIF_ROTATED = (
     b"\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
     b"\x00\x00\x00\x00"
 )
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
 
 
 def picture(height: int = 40, width: int = 60) -> np.ndarray:
@@ -97,16 +100,57 @@ def test_what_cannot_be_read_is_refused_by_name(attack, tmp_path: Path) -> None:
         read_image(tmp_path / "bad.jpg")
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a.jpg", True),
-        ("A.JPEG", True),
-        ("a.tiff", True),
-        ("a.txt", False),
-        ("jpg", False),
-        ("._a.jpg", False),
-    ],
-)
-def test_image_names(name: str, expected: bool) -> None:  # noqa: FBT001
-    assert is_image_name(Path(name)) is expected
+@pytest.mark.parametrize("suffix", sorted({".jpg", ".png", ".bmp", ".tif", ".webp", ".gif", ".jp2", ".avif"}))
+@pytest.mark.parametrize("name", ["a", "a.txt", "\udcff\udcfe.dat"], ids=["bare", "text", "not UTF-8"])
+def test_a_picture_is_told_by_its_content(suffix: str, name: str, tmp_path: Path) -> None:
+    if not cv2.haveImageWriter(suffix):
+        pytest.skip(f"this OpenCV writes no {suffix}")
+    (tmp_path / name).write_bytes(cv2.imencode(suffix, picture())[1].tobytes())
+    assert has_picture(tmp_path / name)
+    assert read_image(tmp_path / name).shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\xff", b"ftypmp42" * 9])
+def test_what_is_no_picture_has_none(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    assert not has_picture(tmp_path / "a.png")
+    assert not has_picture(tmp_path)
+    assert not has_picture(tmp_path / "missing")
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert not has_picture(tmp_path / "a.png")
+
+
+def test_foreign_formats_are_told_by_name_unless_the_content_says_otherwise(tmp_path: Path) -> None:
+    contents = {"a.heic": HEIC, "raw.NEF": picture_as(".tif"), "b.HEIC": picture_as(".jpg")}
+    for name, content in {**contents, "c.tif": contents["raw.NEF"]}.items():
+        (tmp_path / name).write_bytes(content)
+    assert {name for name in contents if cannot_be_decoded(tmp_path / name)} == {"a.heic", "raw.NEF"}
+    assert not cannot_be_decoded(tmp_path / "c.tif")
+
+
+def test_numbers_of_any_range_are_no_picture(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.pfm"), np.ones((4, 5, 3), np.float32))
+    with pytest.raises(InputError, match="floating-point numbers"):
+        read_image(tmp_path / "a.pfm")
+
+
+def test_only_mjpeg_and_a_gif_of_several_pictures_move(tmp_path: Path) -> None:
+    if not cv2.haveImageWriter(".gif"):
+        pytest.skip("this OpenCV writes no GIF")
+    moving = cv2.Animation()
+    moving.frames, moving.durations = [picture(), picture() // 2], np.array([100, 100])
+    cv2.imwriteanimation(str(tmp_path / "moving.gif"), moving)
+    cv2.imwrite(str(tmp_path / "still.gif"), picture())
+    cv2.imwrite(str(tmp_path / "still.png"), picture())
+    (tmp_path / "film.MJPEG").write_bytes(picture_as(".jpg") * 3)
+    assert is_animation(tmp_path / "moving.gif")
+    assert is_animation(tmp_path / "film.MJPEG")
+    assert not is_animation(tmp_path / "still.gif")
+    assert not is_animation(tmp_path / "still.png")
+
+
+def picture_as(suffix: str) -> bytes:
+    return cv2.imencode(suffix, picture())[1].tobytes()

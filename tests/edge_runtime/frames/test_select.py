@@ -1,8 +1,11 @@
 """Which source reads what the user names."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from edge_runtime.base.errors import CameraError, InputError
@@ -69,3 +72,34 @@ def test_the_demo_draws_at_the_networks_size() -> None:
 def test_nothing_is_no_source() -> None:
     with pytest.raises(InputError, match="nothing to run on: give --camera, or --source"):
         open_source(SourceConfig(), SPEC)
+
+
+def test_a_film_or_picture_is_told_by_its_content(video: Path, pictures: Path, tmp_path: Path) -> None:
+    shared = Path("/dev/shm") / f"film-of-a-test-{os.getpid()}.png"  # noqa: S108  it lies below /dev
+    shared.write_bytes(video.read_bytes())
+    try:
+        assert isinstance(opened(shared), VideoFileSource)
+    finally:
+        shared.unlink()
+    (tmp_path / "film.mp4").write_bytes((pictures / "circle" / "1.png").read_bytes())
+    assert isinstance(opened(tmp_path / "film.mp4"), FolderSource)
+
+
+def test_a_moving_gif_is_a_film_and_a_still_one_a_picture(tmp_path: Path) -> None:
+    if not cv2.haveImageWriter(".gif"):
+        pytest.skip("this OpenCV writes no GIF")
+    moving = cv2.Animation()
+    moving.frames = [np.full((24, 32, 3), grey, np.uint8) for grey in (0, 90, 180)]
+    moving.durations = np.full(3, 100)
+    cv2.imwriteanimation(str(tmp_path / "moving.gif"), moving)
+    cv2.imwrite(str(tmp_path / "still.gif"), moving.frames[1])
+    assert isinstance(opened(tmp_path / "still.gif"), FolderSource)
+    source = open_source(SourceConfig(location=str(tmp_path / "moving.gif"), every_frame=True), SPEC)
+    assert [round(frame.image.mean() / 90) for frame in source] == [0, 1, 2]
+    source.close()
+
+
+def test_a_picture_in_a_foreign_format_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "a.NEF").write_bytes(cv2.imencode(".tif", np.zeros((4, 5, 3), np.uint8))[1].tobytes())
+    with pytest.raises(InputError, match="make a JPEG or PNG of it"):
+        opened(tmp_path / "a.NEF")
