@@ -44,7 +44,7 @@ CASES = [
     (way, layer)
     for way, method in WAYS.items()
     for layer in LAYERS
-    if layer in APPLIES[method.name] and ("behind" not in layer or method.name == "input-channels")
+    if layer in APPLIES.get(method.name, ()) and ("behind" not in layer or method.name == "input-channels")
 ]
 all_cases = pytest.mark.parametrize(("way", "layer"), CASES)
 
