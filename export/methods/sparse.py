@@ -42,14 +42,23 @@ class Sparse:
         """A few numbers of connections, each with its held-out error after the refit."""
         if data.condensed:
             return []
-        counts = [int(share * data.weights.size) for share in KEPT_SHARES]
-        return [self.candidate(data.layer, (count,), _search(data, count)) for count in counts if count]
+        counts = dict.fromkeys(int(share * data.weights.size) for share in KEPT_SHARES)  # of few, some equal
+        return [
+            self.candidate(data.layer, (count,), _search(data, count))
+            for count in counts
+            if count and self._saves(data.layer, count)
+        ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """The cost of the layer; on disk a bit for each connection, the weights kept and the biases."""
         (count,) = ranks
         shape = replace(layer.shape, bias=True, connections=count)
         return Candidate(self.name, ranks, (shape,), relative_error)
+
+    def _saves(self, layer: Layer, count: int) -> bool:
+        """Whether it takes less than the layer, though it says which weights are zero, and has a bias."""
+        (shape,) = self.candidate(layer, (count,), 0.0).convolutions
+        return shape.stored_bytes < layer.shape.stored_bytes
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """The better criterion on held-out images, then the refit on all."""

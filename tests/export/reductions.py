@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from export.calibrate.calibration_set import calibration_of
 from export.choose.selection import Decision
@@ -95,3 +96,9 @@ def assert_report_is_true(model: onnx.ModelProto, reduction: Reduction) -> None:
         narrowed = layer.reason is not None and layer.reason.startswith("narrowed")
         assert layer.macs_after <= layer.macs_before
         assert (changed or narrowed) == (layer.macs_after < layer.macs_before)
+
+
+def weight_of(model: onnx.ModelProto, layer: str) -> Array:
+    """The weights of the first node of what stands for a layer."""
+    node = next(node for node in model.graph.node if node.name.startswith(layer))
+    return next(numpy_helper.to_array(t) for t in model.graph.initializer if t.name == node.input[1])

@@ -29,7 +29,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Geometry:
-    """One convolution and the size of its input."""
+    """One convolution and the size of its input; the channels are those of one group."""
 
     in_channels: int
     out_channels: int
@@ -39,10 +39,16 @@ class Geometry:
     dilation: tuple[int, int] = (1, 1)
     size: tuple[int, int] = (6, 6)
     bias: bool = True
+    groups: int = 1
 
 
 @st.composite
-def geometries(draw: st.DrawFn, channels: int = 5, kernels: tuple[int, ...] = (1, 2, 3, 4, 5, 7)) -> Geometry:
+def geometries(
+    draw: st.DrawFn,
+    channels: int = 5,
+    kernels: tuple[int, ...] = (1, 2, 3, 4, 5, 7),
+    groups: tuple[int, ...] = (1,),
+) -> Geometry:
     """Convolutions whose kernel fits into the padded input, of any stride, padding and dilation."""
 
     def both(values: Sequence[int]) -> tuple[int, int]:
@@ -61,27 +67,45 @@ def geometries(draw: st.DrawFn, channels: int = 5, kernels: tuple[int, ...] = (1
         dilation,
         (sides[0], sides[1]),
         draw(st.booleans()),
+        draw(st.sampled_from(groups)),
     )
 
 
 def convolution(geometry: Geometry, seed: int = 0) -> ReducibleNetwork:
     """A network of this one convolution, named ``only``."""
+    nodes, weights = _convolution(geometry, seed, "image")
+    channels = geometry.groups * geometry.in_channels
+    model = model_of(nodes, weights, ["N", channels, *geometry.size], list("ndhw"))
+    return network_of(model, None, "a convolution")
+
+
+def behind_another(geometry: Geometry, seed: int = 0) -> ReducibleNetwork:
+    """The same behind a 1x1 convolution that changes nothing, whose channels it alone reads."""
+    nodes, weights = _convolution(geometry, seed, "same")
+    channels = geometry.groups * geometry.in_channels
+    first = helper.make_node("Conv", ["image", "unit"], ["same"], "before")
+    weights["unit"] = np.eye(channels, dtype=np.float32)[:, :, None, None]
+    model = model_of([first, *nodes], weights, ["N", channels, *geometry.size], list("ndhw"))
+    return network_of(model, None, "two convolutions")
+
+
+def _convolution(geometry: Geometry, seed: int, source: str) -> tuple[list[onnx.NodeProto], dict[str, Array]]:
     random = np.random.default_rng(seed)
-    shape = (geometry.out_channels, geometry.in_channels, *geometry.kernel)
+    shape = (geometry.groups * geometry.out_channels, geometry.in_channels, *geometry.kernel)
     weights = {"w": random.normal(0, 1 / math.sqrt(math.prod(shape[1:])), shape).astype(np.float32)}
     if geometry.bias:
-        weights["b"] = random.normal(0, 1, geometry.out_channels).astype(np.float32)
+        weights["b"] = random.normal(0, 1, shape[0]).astype(np.float32)
     node = helper.make_node(
         "Conv",
-        ["image", *weights],
+        [source, *weights],
         ["scores"],
         "only",
         strides=geometry.stride,
         pads=geometry.pads,
         dilations=geometry.dilation,
+        group=geometry.groups,
     )
-    model = model_of([node], weights, ["N", geometry.in_channels, *geometry.size], list("ndhw"))
-    return network_of(model, None, "a convolution")
+    return [node], weights
 
 
 def residual() -> onnx.ModelProto:

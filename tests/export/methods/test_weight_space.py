@@ -1,120 +1,26 @@
-"""Truncated SVD, Tucker-2 and CP of the weights: fitted without images, judged on them."""
+"""Truncated SVD, Tucker-2 and CP of the weights: fitted without images; the rest is in ``test_methods``."""
 
 import itertools
-import math
-from collections.abc import Sequence
 
 import numpy as np
-import onnx
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
-from export.fit.data import LayerData
-from export.methods.base import Method
-from export.methods.cp import Cp, alternating_least_squares
-from export.methods.tucker import Tucker, higher_order_svd, orthogonal_iteration
-from export.methods.weight_svd import WeightSvd, singular_vectors
-from export.network.layers import ReducibleNetwork, network_of
-from tests.attacks.networks import network
-from tests.export.small_networks import (
-    Array,
-    Geometry,
-    assert_equal_outputs,
-    convolution,
-    count_macs,
-    geometries,
-    images_for,
-    outputs,
-    sample_layers,
-    with_replacement,
-)
+from export.methods.cp import alternating_least_squares
+from export.methods.factors import singular_vectors
+from export.methods.tucker import higher_order_svd, orthogonal_iteration
+from tests.export.methods.ways import SQUARE, at_ranks, samples_of
+from tests.export.small_networks import convolution, images_for
 
-METHODS: dict[str, Method] = {method.name: method for method in (WeightSvd(), Tucker(), Cp())}
-SQUARE = Geometry(6, 12, (3, 3), size=(7, 6))
-ODD = Geometry(5, 9, (3, 5), (2, 1), (2, 0, 1, 3), (1, 2), (9, 12), bias=False)
 RANKS = {"weight-svd": (5,), "tucker": (3, 6), "cp": (17,)}
 
 
-def samples_of(found: ReducibleNetwork, count: int = 30, seed: int = 0) -> LayerData:
-    return sample_layers(found, images_for(found, count, seed))["scores"]
-
-
-def replaced(found: ReducibleNetwork, data: LayerData, name: str, ranks: tuple[int, ...]) -> onnx.ModelProto:
-    method = METHODS[name]
-    return with_replacement(
-        found.model, data.layer, method.fit(data, method.candidate(data.layer, ranks, 0.0))
-    )
-
-
-def relative_error(found: ReducibleNetwork, model: onnx.ModelProto, images: Sequence[Array]) -> float:
-    before, after = (np.stack(outputs(m, images)).astype(np.float64) for m in (found.model, model))
-    mean = before.mean(axis=(0, 1, 3, 4), keepdims=True)
-    return float(np.square(before - after).sum() / np.square(before - mean).sum())
-
-
-@pytest.mark.parametrize("name", ["weight-svd", "tucker"])
-@settings(deadline=None, max_examples=20)
-@given(geometry=geometries(channels=5, kernels=(1, 2, 3, 5)), seed=st.integers(0, 99))
-def test_full_rank_is_the_layer_itself(name: str, geometry: Geometry, seed: int) -> None:
-    assume(geometry.kernel != (1, 1))
-    found = convolution(geometry, seed)
-    data = samples_of(found, 6)
-    full = min(data.weights.shape)
-    ranks = {"weight-svd": (full,), "tucker": (geometry.in_channels, geometry.out_channels)}[name]
-    model = replaced(found, data, name, ranks)
-    onnx.checker.check_model(model, full_check=True)
-    assert_equal_outputs(found.model, model, images_for(found, 2, seed + 1))
-
-
-@settings(deadline=None, max_examples=15)
-@given(geometry=geometries(channels=3, kernels=(2, 3)), seed=st.integers(0, 99))
-def test_cp_of_many_terms_is_nearly_the_layer_itself(geometry: Geometry, seed: int) -> None:
-    """As many terms as W has entries are always enough; the sweeps get close to it."""
-    found = convolution(geometry, seed)
-    data = samples_of(found, 6)
-    model = replaced(found, data, "cp", (data.weights.size,))
-    onnx.checker.check_model(model, full_check=True)
-    assert_equal_outputs(found.model, model, images_for(found, 2, seed + 1), tolerance=0.02)
-
-
-@pytest.mark.parametrize("geometry", [SQUARE, ODD])
-@pytest.mark.parametrize("name", METHODS)
-def test_candidates_cost_what_they_say_and_err_as_they_say(name: str, geometry: Geometry) -> None:
-    found = convolution(geometry)
-    data = samples_of(found, 60)
-    fresh = images_for(found, 60, seed=1)
-    method = METHODS[name]
-    candidates = method.candidates(data)
-    assert len(candidates) > 5
-    for candidate in candidates[:: max(1, len(candidates) // 5)]:
-        replacement = method.fit(data, candidate)
-        model = with_replacement(found.model, data.layer, replacement)
-        assert candidate.macs == count_macs(model, geometry.size) < data.layer.macs
-        stored = sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
-        assert candidate.parameters == stored
-        assert candidate == method.candidate(data.layer, candidate.ranks, candidate.relative_error)
-        assert relative_error(found, model, fresh) == pytest.approx(replacement.relative_error, rel=0.15)
-        if name != "tucker":  # whose candidates are judged before the last step of the fit
-            assert candidate.relative_error == pytest.approx(replacement.relative_error, rel=0.15)
-
-
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", RANKS)
 def test_fit_does_not_look_at_the_images(name: str) -> None:
     found = convolution(SQUARE)
-    models = [replaced(found, samples_of(found, 8, seed), name, RANKS[name]) for seed in (0, 1)]
+    data = [samples_of(found, images_for(found, 8, seed)) for seed in (0, 1)]
+    models = [at_ranks(found, each, name, RANKS[name]) for each in data]
     assert models[0].SerializeToString() == models[1].SerializeToString()
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_a_fully_connected_layer_is_a_matrix_and_no_tensor(name: str) -> None:
-    found = network_of(network(), None, "a network")
-    data = samples_of(found)
-    assert data.layer.name == "classifier"
-    assert bool(METHODS[name].candidates(data)) == (name == "weight-svd")
-
-
-def test_cp_needs_two_axes_to_separate() -> None:
-    assert Cp().candidates(samples_of(convolution(Geometry(6, 12, (1, 5), pads=(0, 2, 0, 2))))) == []
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
@@ -125,12 +31,6 @@ def test_svd_is_the_best_approximation_of_the_weights(rows: int, columns: int, s
     for rank in range(1, min(rows, columns) + 1):
         kept = vectors[:, :rank] @ vectors[:, :rank].T @ weights
         assert np.square(weights - kept).sum() == pytest.approx(np.square(values[rank:]).sum(), abs=1e-9)
-
-
-def test_svd_error_never_grows_with_rank() -> None:
-    errors = [c.relative_error for c in WeightSvd().candidates(samples_of(convolution(SQUARE)))]
-    assert all(late <= early + 1e-9 for early, late in itertools.pairwise(errors))
-    assert errors[0] > errors[-1] + 0.1
 
 
 def weight_error(kernel: np.ndarray, kept: np.ndarray) -> float:
