@@ -1,14 +1,16 @@
 """The shapes of all tensors of a network for one image of a given size."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import onnx
 from onnx import shape_inference
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
+from export.network.topology import all_nodes, bodies_of
 
 MAX_TENSOR_VALUES = 1 << 29  # 2 GiB of float32
+CHANNELS = (3, 1)  # of an image, where the network leaves them free
 
 
 def input_size_of(value: onnx.ValueInfoProto, asked: tuple[int, int] | None, where: str) -> tuple[int, int]:
@@ -28,26 +30,59 @@ def input_size_of(value: onnx.ValueInfoProto, asked: tuple[int, int] | None, whe
 
 
 def infer_shapes(
-    model: onnx.ModelProto, input_name: str, size: tuple[int, int], where: str
+    model: onnx.ModelProto,
+    input_name: str,
+    size: tuple[int, int],
+    where: str,
+    hints: Mapping[str, onnx.ValueInfoProto] | None = None,
 ) -> list[onnx.ValueInfoProto]:
-    """All tensors with their shapes, for one image of a size. Raises ``InputError`` if that is impossible."""
+    """All tensors whose number of axes is known, for one image of a size; those in bodies included.
+
+    Args:
+        model: The network.
+        input_name: Its image input.
+        size: Height and width of the image.
+        where: What to call it in messages.
+        hints: Tensors whose shape is known otherwise, by name.
+
+    Raises:
+        InputError: The network does not work with such images.
+    """
+    graph = _inferred(model, input_name, size, where, hints or {})
+    bodies = [graph, *(body for node in all_nodes(graph) for body in bodies_of(node))]
+    values = [value for body in bodies for value in (*body.value_info, *body.input, *body.output)]
+    return [value for value in values if value.type.tensor_type.HasField("shape")]
+
+
+def _inferred(
+    model: onnx.ModelProto,
+    input_name: str,
+    size: tuple[int, int],
+    where: str,
+    hints: Mapping[str, onnx.ValueInfoProto],
+) -> onnx.GraphProto:
+    """The graph with what onnx infers, as many channels being tried as an image may have."""
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
-    for value in sized.graph.input:
-        if value.name == input_name:
-            for dim, length in zip(value.type.tensor_type.shape.dim, (1, None, *size), strict=True):
-                if length is not None:
-                    dim.dim_value = length
+    image = next(value for value in sized.graph.input if value.name == input_name)
+    dims = image.type.tensor_type.shape.dim
+    for dim, length in zip(dims, (1, None, *size), strict=True):
+        if length is not None:
+            dim.dim_value = length
     del sized.graph.value_info[:]  # symbolic sizes recorded there would win over the sizes set here
+    sized.graph.value_info.extend(hints.values())
     for value in sized.graph.output:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
-    try:
-        inferred = shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True)
-    except shape_inference.InferenceError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{where} does not work with {size[0]}x{size[1]} images: {reason}") from error
-    return [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
+    refusals = []
+    for channels in [dims[1].dim_value] if dims[1].dim_value else CHANNELS:
+        dims[1].dim_value = channels
+        try:
+            return shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True).graph
+        except shape_inference.InferenceError as error:
+            refusals.append(error)
+    reason = " ".join(str(refusals[0]).split())[:200]
+    raise InputError(f"{where} does not work with {size[0]}x{size[1]} images: {reason}") from refusals[0]
 
 
 def require_possible(shapes: Mapping[str, tuple[int, ...]], size: tuple[int, int], where: str) -> None:
@@ -63,5 +98,11 @@ def require_possible(shapes: Mapping[str, tuple[int, ...]], size: tuple[int, int
             raise InputError(
                 f"{where} does not work with {size[0]}x{size[1]} images: {name!r} would be {sides}"
             )
-        if math.prod(shape) > MAX_TENSOR_VALUES:
-            raise ModelRefusedError(f"{where}: tensor {name!r} of {sides} values is too large to be run")
+        require_modest(name, shape, where)
+
+
+def require_modest(name: str, shape: Sequence[int], where: str) -> None:
+    """Raise ``ModelRefusedError`` if a tensor is huge."""
+    if math.prod(shape) > MAX_TENSOR_VALUES:
+        sides = "x".join(str(side) for side in shape)
+        raise ModelRefusedError(f"{where}: tensor {name!r} of {sides} values is too large to be run")

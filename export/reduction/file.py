@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from edge_runtime import __version__
-from edge_runtime.base.errors import InputError
+from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.base.files import require_writable
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
@@ -153,6 +153,9 @@ def _deliver(
     progress: Progress,
 ) -> Delivery:
     network = read_network(source, card.input.size)
+    if not network.reducible:
+        why = network.obstacle or "no layer of it can be reduced; see 'pi-export inspect'"
+        raise ModelRefusedError(f"{source.path}: {why}")
     golden_of(source.network(options.threads), card)  # it runs, on the card's terms
     chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:

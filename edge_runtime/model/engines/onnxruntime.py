@@ -1,6 +1,9 @@
 """The only import of onnxruntime, and the one place where its options are pinned."""
 
+import json
 import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,20 +137,62 @@ def _network(session: onnxruntime.InferenceSession, path: Path) -> Network:
     )
 
 
-def optimise_offline(model: bytes, target: Path) -> None:
+def optimise_offline(model: bytes, target: Path, *, dequantise: bool = False) -> None:
     """Write the network as onnxruntime's basic optimiser leaves it: batch norm folded, constants folded.
 
     Args:
         model: A serialised ONNX network.
         target: Where to write the optimised one.
+        dequantise: Whether to fold quantised constants to floats, too.
 
     Raises:
         ModelRefusedError: onnxruntime refuses the network.
     """
     options = session_options(1)
+    if dequantise:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
     _session(model, options)
+
+
+def executions(
+    model: bytes, feeds: Mapping[str, NDArray[np.generic]]
+) -> Iterator[tuple[str, list[tuple[str, tuple[int, ...]]]]]:
+    """Run a network once, as it stands, and tell what each node wrote, from onnxruntime's own profile.
+
+    Args:
+        model: A serialised ONNX network; its nodes go by their names.
+        feeds: Its inputs.
+
+    Yields:
+        For each run of each node, those in bodies included, the node's name, and element type (as onnx
+        writes it: ``FLOAT``) and shape of each tensor that it wrote.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses the network, or cannot run it on these inputs.
+    """
+    options = session_options(default_threads())
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
+        options.profile_file_prefix = str(Path(folder) / "run")
+        session = _session(model, options)
+        try:
+            session.run(None, dict(feeds))
+        except Exception as error:  # onnxruntime's exceptions share no public base class
+            shapes = ", ".join(str(feed.shape) for feed in feeds.values())
+            raise ModelRefusedError(f"onnxruntime cannot run it on {shapes}: {_first_line(error)}") from error
+        finally:
+            profile = Path(session.end_profiling())
+        events = json.loads(profile.read_text())
+    for event in events:
+        if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
+            written = [next(iter(value.items())) for value in event["args"]["output_type_shape"]]
+            yield (
+                event["name"].removesuffix("_kernel_time"),
+                [(kind.upper(), tuple(shape)) for kind, shape in written],
+            )
 
 
 def open_bytes(model: bytes, threads: int) -> onnxruntime.InferenceSession:
