@@ -5,18 +5,25 @@ onnx knows no shapes, though the network runs well. The run is of the graph as i
 of it is kept but the shapes.
 """
 
+import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper
 
-from edge_runtime.model.engines.onnxruntime import executions
+from edge_runtime.model.engines.onnxruntime import profile_run
 from export.network.content import image_dependence
 from export.network.topology import all_nodes
 
 Shape = tuple[int, ...]
+Written = tuple[str, Shape]  # a tensor's element type, as onnx writes it, and its shape
+
+LIMIT_S = 60.0  # the largest of our networks takes less than one
 
 
 @dataclass(frozen=True)
@@ -32,15 +39,16 @@ class Measured:
     varying: frozenset[str] | None = None
 
 
-def measure(model: onnx.ModelProto, image: onnx.ValueInfoProto) -> Measured:
+def measure(model: onnx.ModelProto, image: onnx.ValueInfoProto, limit_s: float = LIMIT_S) -> Measured:
     """Run a network once.
 
     Args:
         model: The network.
         image: Its input, each length of its shape known.
+        limit_s: How long the run may take.
 
     Raises:
-        ModelRefusedError: onnxruntime refuses the network, or cannot run it on such an input.
+        ModelRefusedError: onnxruntime refuses the network, or cannot run it on such an input, or not in time.
     """
     named = onnx.ModelProto()
     named.CopyFrom(model)
@@ -48,22 +56,41 @@ def measure(model: onnx.ModelProto, image: onnx.ValueInfoProto) -> Measured:
     for number, node in enumerate(all_nodes(named.graph)):
         node.name = f"node{number}"  # names may be missing, or the same
         outputs[node.name] = [name for name in node.output if name]
-    kind = image.type.tensor_type
-    shape = tuple(dim.dim_value for dim in kind.shape.dim)
-    noise = np.random.default_rng(0).uniform(0, 1, shape)
-    feeds = {image.name: noise.astype(helper.tensor_dtype_to_np_dtype(kind.elem_type))}
-    seen: dict[str, set[tuple[str, Shape]]] = {}
-    for node_name, written in executions(named.SerializeToString(), feeds):
-        names = outputs.get(node_name, [])
-        if len(names) == len(written):  # what is no tensor is not told
-            for name, value in zip(names, written, strict=True):
-                seen.setdefault(name, set()).add(value)
+    seen: dict[str, set[Written]] = {}
+    with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
+        profile = profile_run(named.SerializeToString(), {image.name: _noise(image)}, Path(folder), limit_s)
+        for node_name, written in _executions(profile):
+            names = outputs.get(node_name, [])
+            if len(names) == len(written):  # what is no tensor is not told
+                for name, value in zip(names, written, strict=True):
+                    seen.setdefault(name, set()).add(value)
     varying = frozenset(name for name, each in image_dependence(model, image.name).items() if each.shape)
     return Measured(dict(_single_shapes(seen, varying)), varying)
 
 
+def _noise(image: onnx.ValueInfoProto) -> NDArray[np.generic]:
+    """An input that is not the same everywhere, of the type that is asked for."""
+    kind = image.type.tensor_type
+    noise = np.random.default_rng(0).uniform(0, 1, [dim.dim_value for dim in kind.shape.dim])
+    return noise.astype(helper.tensor_dtype_to_np_dtype(kind.elem_type))
+
+
+def _executions(profile: Path) -> Iterator[tuple[str, list[Written]]]:
+    """For each run of each node, those in bodies included, its name and what it wrote."""
+    with profile.open() as lines:
+        for line in lines:  # one event a line: with loops there may be very many
+            event = json.loads(line.strip().rstrip(",")) if line.startswith("{") else {}
+            name = event.get("name", "")
+            if name.endswith("_kernel_time"):
+                written = [next(iter(value.items())) for value in event["args"]["output_type_shape"]]
+                yield (
+                    name.removesuffix("_kernel_time"),
+                    [(kind.upper(), tuple(shape)) for kind, shape in written],
+                )
+
+
 def _single_shapes(
-    seen: Mapping[str, set[tuple[str, Shape]]], varying: frozenset[str]
+    seen: Mapping[str, set[Written]], varying: frozenset[str]
 ) -> Iterator[tuple[str, onnx.ValueInfoProto]]:
     """Those that every round of a loop wrote alike."""
     for name, values in seen.items():

@@ -1,9 +1,8 @@
 """The only import of onnxruntime, and the one place where its options are pinned."""
 
-import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,43 +155,38 @@ def optimise_offline(model: bytes, target: Path, *, dequantise: bool = False) ->
     _session(model, options)
 
 
-def executions(
-    model: bytes, feeds: Mapping[str, NDArray[np.generic]]
-) -> Iterator[tuple[str, list[tuple[str, tuple[int, ...]]]]]:
-    """Run a network once, as it stands, and tell what each node wrote, from onnxruntime's own profile.
+def profile_run(model: bytes, feeds: Mapping[str, NDArray[np.generic]], folder: Path, limit_s: float) -> Path:
+    """Run a network once, as it stands, and have onnxruntime write down what it ran.
 
     Args:
-        model: A serialised ONNX network; its nodes go by their names.
+        model: A serialised ONNX network.
         feeds: Its inputs.
+        folder: Where to write to.
+        limit_s: It is ended after this time: a loop of a network may have no end.
 
-    Yields:
-        For each run of each node, those in bodies included, the node's name, and element type (as onnx
-        writes it: ``FLOAT``) and shape of each tensor that it wrote.
+    Returns:
+        The profile: JSON with one event a line.
 
     Raises:
-        ModelRefusedError: onnxruntime refuses the network, or cannot run it on these inputs.
+        ModelRefusedError: onnxruntime refuses the network, cannot run it on these inputs, or not in time.
     """
     options = session_options(default_threads())
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_profiling = True
-    with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
-        options.profile_file_prefix = str(Path(folder) / "run")
-        session = _session(model, options)
-        try:
-            session.run(None, dict(feeds))
-        except Exception as error:  # onnxruntime's exceptions share no public base class
-            shapes = ", ".join(str(feed.shape) for feed in feeds.values())
-            raise ModelRefusedError(f"onnxruntime cannot run it on {shapes}: {_first_line(error)}") from error
-        finally:
-            profile = Path(session.end_profiling())
-        events = json.loads(profile.read_text())
-    for event in events:
-        if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
-            written = [next(iter(value.items())) for value in event["args"]["output_type_shape"]]
-            yield (
-                event["name"].removesuffix("_kernel_time"),
-                [(kind.upper(), tuple(shape)) for kind, shape in written],
-            )
+    options.profile_file_prefix = str(folder / "run")
+    session = _session(model, options)
+    run = onnxruntime.RunOptions()
+    timer = threading.Timer(limit_s, setattr, (run, "terminate", True))
+    timer.start()
+    try:
+        session.run(None, dict(feeds), run)
+    except Exception as error:  # onnxruntime's exceptions share no public base class
+        shapes = ", ".join(str(feed.shape) for feed in feeds.values())
+        reason = f"not within {limit_s:g} s" if run.terminate else _first_line(error)
+        raise ModelRefusedError(f"onnxruntime cannot run it on input {shapes}: {reason}") from error
+    finally:
+        timer.cancel()
+    return Path(session.end_profiling())
 
 
 def open_bytes(model: bytes, threads: int) -> onnxruntime.InferenceSession:
