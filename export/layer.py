@@ -1,12 +1,28 @@
 """The ground everything stands on: a layer of a network, and the convolutions that may stand for it."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 BYTES_OF = {"float32": 4}  # of a weight, by the precision it is stored in
+
+
+class Costed(Protocol):
+    """Whatever has a cost: a convolution by its shape, an operator that is only counted."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for one image."""
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """Least size of the weights and biases on disk."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +209,31 @@ class Layer:
             dilation,
             group,
         )
+
+
+@dataclass(frozen=True)
+class CountedNode:
+    """An operator that multiplies and always stays as it is: all that is known of it is what it costs.
+
+    Attributes:
+        name: The node's name, or its output's where it has none.
+        output: Name of the tensor it writes; of a node in the body of an If, a Loop or a Scan what that
+            writes.
+        op_type: The operator: ``ConvTranspose``; of another domain than the standard one with that:
+            ``com.microsoft.FusedConv``.
+        macs: Multiply-adds for one image, all rounds of a loop together.
+        parameters: Number of constants it reads: weights and biases.
+        stored_bytes: Size of those on disk.
+        reason: Why it stays as it is, and how often it was counted where that is not once.
+    """
+
+    name: str
+    output: str
+    op_type: str
+    macs: int
+    parameters: int
+    stored_bytes: int
+    reason: str
 
 
 @dataclass(frozen=True)

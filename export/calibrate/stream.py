@@ -105,7 +105,7 @@ class ActivationStream:
         sources = list(start.files)
         targets = sorted({*wanted, *kept.files} - set(sources))
         part = fragment(network.model, sources, targets)
-        self.image_macs += fragment_macs(part, network.shapes)
+        self.image_macs += fragment_macs(part, network)
         run = _runner(part, targets, self._threads)
         with contextlib.ExitStack() as stack:
             writers = {name: stack.enter_context(path.open("wb")) for name, path in kept.files.items()}
@@ -166,16 +166,10 @@ def _runner(
     return run
 
 
-def fragment_macs(part: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Multiply-adds of the convolutions and fully connected layers in a part of a network, for one image."""
-    weights = {tensor.name: math.prod(tensor.dims) for tensor in part.graph.initializer}
-    total = 0
-    for node in part.graph.node:
-        if node.op_type in ("Conv", "Gemm", "MatMul"):
-            shape = shapes.get(node.output[0], ())
-            positions = math.prod(shape[2:] if node.op_type == "Conv" else shape[:-1])
-            total += positions * weights.get(node.input[1], 0)
-    return total
+def fragment_macs(part: onnx.ModelProto, network: ReducibleNetwork) -> int:
+    """Multiply-adds of a part of a network for one image: of all in it that the whole is counted by."""
+    written = {name for node in part.graph.node for name in node.output}
+    return sum(row.macs for row in network.rows if row.output in written)
 
 
 def finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,21 +1,21 @@
-"""What is to become less, as a function of the shapes of convolutions."""
+"""What is to become less, as a function of the shapes of convolutions, or of what else is counted."""
 
 from collections.abc import Callable, Sequence
 
-from export.layer import ConvolutionShape
+from export.layer import Costed
 
-#: What some convolutions, one after another, cost.
-Cost = Callable[[Sequence[ConvolutionShape]], float]
+#: What some operators, one after another, cost.
+Cost = Callable[[Sequence[Costed]], float]
 
 
-def multiply_adds(convolutions: Sequence[ConvolutionShape]) -> float:
+def multiply_adds(operators: Sequence[Costed]) -> float:
     """Multiply-adds for one image."""
-    return sum(shape.macs for shape in convolutions)
+    return sum(each.macs for each in operators)
 
 
-def stored_bytes(convolutions: Sequence[ConvolutionShape]) -> float:
+def stored_bytes(operators: Sequence[Costed]) -> float:
     """Least size of the weights and biases on disk, in bytes."""
-    return sum(shape.stored_bytes for shape in convolutions)
+    return sum(each.stored_bytes for each in operators)
 
 
 #: Every cost by the name that the command line and the documents give it.

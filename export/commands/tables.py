@@ -1,7 +1,7 @@
 """What the command line shows: results as tables for a terminal."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.table import Table
@@ -12,7 +12,9 @@ from export.judge.classification import ClassifierEvaluation
 from export.judge.detection import DetectorEvaluation
 from export.judge.evaluate import Evaluation
 from export.judge.raw import RawEvaluation
+from export.layer import CountedNode, Layer
 from export.network.inspection import Inspection
+from export.network.tally import Uncounted, uncounted_documents
 from export.propose.fields import Proposal
 from export.reduction.result import Reduction
 
@@ -22,7 +24,7 @@ LONGEST_VALUE = 60  # of a proposed field, of which people look at the beginning
 
 
 def layer_table(inspection: Inspection) -> Table:
-    """Every Conv and Gemm: what it is, what it costs, and whether it can be reduced."""
+    """Everything that multiplies: what it is, what it costs, and whether it can be reduced."""
     last = ", channels last" if inspection.layout == "NHWC" else ""
     table = _table(f"{inspection.model.name}, input {_size(inspection.input_size)}{last}")
     table.add_column("Layer", overflow="fold")
@@ -33,11 +35,7 @@ def layer_table(inspection: Inspection) -> Table:
     for layer in inspection.layers:
         table.add_row(
             printable(layer.name),
-            f"Conv {_size(layer.kernel)}" if layer.op_type == "Conv" else layer.op_type,
-            f"{layer.in_channels} → {layer.out_channels}",
-            _size(layer.stride),
-            str(layer.group),
-            _size(layer.output_size),
+            *_geometry(layer),
             _count(layer.macs),
             _percent(100 * inspection.share(layer)),
             _count(layer.parameters),
@@ -46,7 +44,32 @@ def layer_table(inspection: Inspection) -> Table:
     table.add_section()
     total = [""] * 4 + [_count(inspection.macs), "", _count(inspection.parameters)]
     table.add_row(f"{len(inspection.layers)} layers", "", *total, f"{len(inspection.reducible)} reducible")
+    table.caption = _not_counted(inspection.uncounted) or None
+    table.caption_justify = "left"
     return table
+
+
+def _geometry(layer: Layer | CountedNode) -> tuple[str, str, str, str, str]:
+    """Kind, channels, stride, group and output of a layer; of what is only counted its kind alone."""
+    if isinstance(layer, CountedNode):
+        return printable(layer.op_type), "", "", "", ""
+    return (
+        f"Conv {_size(layer.kernel)}" if layer.op_type == "Conv" else layer.op_type,
+        f"{layer.in_channels} → {layer.out_channels}",
+        _size(layer.stride),
+        str(layer.group),
+        _size(layer.output_size),
+    )
+
+
+def _not_counted(uncounted: Sequence[Uncounted]) -> str:
+    """A sentence on what the totals leave out; empty where that is nothing."""
+    parts = (
+        f"{printable(each['op_type'])} ({each['nodes']}), for {each['reason']}"
+        for each in uncounted_documents(uncounted)
+    )
+    text = "; ".join(parts)
+    return f"not counted: {text}" if text else ""
 
 
 def reduction_table(reduction: Reduction, title: str, max_drop_percent: float) -> Table:
@@ -72,6 +95,8 @@ def reduction_table(reduction: Reduction, title: str, max_drop_percent: float) -
         f"weights{_packed(reduction)}; fitted on {reduction.images} images in {reduction.seconds:.0f} s"
         f"{_agreement(reduction, max_drop_percent)}"
     )
+    left_out = _not_counted(reduction.network.uncounted)
+    table.caption += f"\n{left_out}" if left_out else ""
     table.caption_justify = "left"
     return table
 

@@ -22,6 +22,11 @@ def operator(node: onnx.NodeProto) -> str:
     return node.op_type if node.domain in STANDARD_DOMAINS else f"{node.domain}::{node.op_type}"
 
 
+def title(node: onnx.NodeProto) -> str:
+    """An operator as people write it, its domain before it unless it is a standard one: ``com.acme.Foo``."""
+    return operator(node).replace("::", ".")
+
+
 class Attributes:
     """The attributes of one node; each method gives one of them, or the default where it is not set."""
 
@@ -59,6 +64,11 @@ class Attributes:
         if value not in allowed:
             raise self._refusal(name, wanted)
         return value
+
+    def any_text(self, name: str) -> str:
+        """Any text, empty where it is not set. Raises ``ModelRefusedError`` if it is anything else."""
+        attribute = self._get(name, AttributeProto.STRING, "a text")
+        return "" if attribute is None else attribute.s.decode(errors="replace")
 
     def _get(self, name: str, kind: int, wanted: str) -> AttributeProto | None:
         attribute = self._set.get(name)

@@ -6,13 +6,22 @@ from dataclasses import dataclass, replace
 
 import onnx
 
-from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.base.errors import ModelRefusedError
 from export.layer import Layer
-from export.network.attributes import Attributes
+from export.network.attributes import Attributes, operator
 from export.network.reasons import weight_reasons
 from export.network.tensors import Tensors
 
 PADDINGS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+
+
+def is_convolution(node: onnx.NodeProto, tensors: Tensors) -> bool:
+    """Whether a node is a convolution of the image alone, and not of several parts of it at once.
+
+    Raises:
+        UnknownShapeError: The shape of what it reads is not known.
+    """
+    return operator(node) == "Conv" and tensors.known_shape(node.input[0])[0] == 1
 
 
 def read_convolution(node: onnx.NodeProto, tensors: Tensors) -> Layer:
@@ -21,7 +30,7 @@ def read_convolution(node: onnx.NodeProto, tensors: Tensors) -> Layer:
     A convolution over one axis or three has figures of two, folded so that its costs come out right.
 
     Raises:
-        InputError: The shapes before and after it cannot be known without the size of the image.
+        UnknownShapeError: The shape before or after it is not known.
         ModelRefusedError: An attribute is malformed, or it does not fit its input.
     """
     name = node.name or node.output[0]
@@ -71,9 +80,7 @@ class _Geometry:
 
 
 def _geometry(node: onnx.NodeProto, name: str, tensors: Tensors) -> _Geometry:
-    before, after = tensors.shape(node.input[0]), tensors.shape(node.output[0])
-    if not (before and after) or 0 in before or 0 in after:
-        raise InputError(f"the shape at layer {name} cannot be known: give --input-size HxW")
+    before, after = tensors.known_shape(node.input[0]), tensors.known_shape(node.output[0])
     attributes = Attributes(node)
     ones = (1,) * (len(before) - 2)
     weight = tensors.weight_shape(node.input[1])

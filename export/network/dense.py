@@ -9,19 +9,22 @@ import onnx
 from export.layer import Layer
 from export.network.attributes import Attributes, operator
 from export.network.reasons import weight_reasons
-from export.network.tensors import Tensors
+from export.network.tensors import Tensors, UnknownShapeError
 
 
 def is_dense(node: onnx.NodeProto, tensors: Tensors) -> bool:
     """Whether a node multiplies rows of features by one matrix.
 
     A MatMul may be anything else, such as the product of two activations in an attention.
+
+    Raises:
+        UnknownShapeError: The shape of what a MatMul reads is not known.
     """
     if operator(node) == "Gemm":
         return True
     if operator(node) != "MatMul" or node.input[1] not in tensors.weights:
         return False
-    return len(tensors.weight_shape(node.input[1])) == 2 and len(tensors.shape(node.input[0])) == 2
+    return len(tensors.weight_shape(node.input[1])) == 2 and len(tensors.known_shape(node.input[0])) == 2
 
 
 def read_dense(node: onnx.NodeProto, tensors: Tensors) -> Layer:
@@ -32,12 +35,15 @@ def read_dense(node: onnx.NodeProto, tensors: Tensors) -> Layer:
         tensors: Of its network.
 
     Raises:
+        UnknownShapeError: The shape of what it writes is not known.
         ModelRefusedError: An attribute is malformed.
     """
     attributes = Attributes(node)
     transposed = not attributes.integer("transB", 0)
-    shape = tensors.weight_shape(node.input[1]) or (0, 0)
-    rows = (tensors.shape(node.output[0]) or (0,))[0]
+    shape = tensors.weight_shape(node.input[1])
+    if len(shape) != 2 or 0 in shape:
+        raise UnknownShapeError(node.input[1])
+    rows = tensors.known_shape(node.output[0])[0]
     layer = Layer(
         name=node.name or node.output[0],
         op_type=node.op_type,
@@ -52,14 +58,14 @@ def read_dense(node: onnx.NodeProto, tensors: Tensors) -> Layer:
         pads=(0, 0, 0, 0),
         dilation=(1, 1),
         group=1,
-        input_size=(max(rows, 1), 1),
-        output_size=(max(rows, 1), 1),
+        input_size=(rows, 1),
+        output_size=(rows, 1),
         transposed=transposed,
     )
-    return replace(layer, reason=next(_reasons(layer, rows, attributes, tensors), None))
+    return replace(layer, reason=next(_reasons(layer, attributes, tensors), None))
 
 
-def _reasons(layer: Layer, rows: int, attributes: Attributes, tensors: Tensors) -> Iterator[str]:
+def _reasons(layer: Layer, attributes: Attributes, tensors: Tensors) -> Iterator[str]:
     """Why a fully connected layer cannot be reduced; nothing if it can."""
     yield from weight_reasons(layer, tensors)
     factors = attributes.number("alpha", 1.0), attributes.number("beta", 1.0)
@@ -68,5 +74,3 @@ def _reasons(layer: Layer, rows: int, attributes: Attributes, tensors: Tensors) 
     bias = tensors.weight_shape(layer.bias)
     if math.prod(bias) not in (1, layer.out_channels) or any(side != 1 for side in bias[:-1]):
         yield "its bias differs from row to row"
-    if rows == 0:
-        yield "the number of its rows cannot be known"

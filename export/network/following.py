@@ -43,10 +43,17 @@ def _single(model: onnx.ModelProto, node: onnx.NodeProto) -> Nonlinearity | None
 
 def _clip(model: onnx.ModelProto, node: onnx.NodeProto) -> Nonlinearity | None:
     """A Clip between two constants; None where a bound is missing, computed, or not below the other."""
-    low, high = (_constant(model, node.input[index]) if len(node.input) > index else None for index in (1, 2))
+    low, high = (_bound(model, node, index, name) for index, name in ((1, "min"), (2, "max")))
     if low is None or high is None or not -math.inf < low < high < math.inf:
         return None
     return clip(low, high)
+
+
+def _bound(model: onnx.ModelProto, node: onnx.NodeProto, index: int, name: str) -> float | None:
+    """A bound of a Clip, an attribute before operator set 11; None where it is missing or computed."""
+    if len(node.input) > index:
+        return _constant(model, node.input[index])
+    return Attributes(node).number(name, math.inf)
 
 
 def _constant(model: onnx.ModelProto, name: str) -> float | None:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.layer import Layer
+from export.layer import CountedNode, Layer
 from export.network.batch import with_batch_of_one
 from export.network.layers import read_network
 from export.network.source import read_source
+from export.network.tally import Uncounted, uncounted_documents
 from export.paths import AnyPath, as_path
 
 
@@ -19,13 +20,16 @@ class Inspection:
         model: The network's file.
         input_size: Height and width in pixels.
         layout: Where the channels of its input are: ``NCHW`` or ``NHWC``.
-        layers: Its convolutions and fully connected layers, in order of execution.
+        layers: All in it that multiplies, in order of execution: convolutions and fully connected layers, and
+            the operators that are only counted.
+        uncounted: What multiplies, or may, and is in no total: one for each node.
     """
 
     model: Path
     input_size: tuple[int, int]
     layout: str
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer | CountedNode, ...]
+    uncounted: tuple[Uncounted, ...]
 
     @property
     def macs(self) -> int:
@@ -40,7 +44,8 @@ class Inspection:
     @property
     def reducible(self) -> tuple[Layer, ...]:
         """The layers that can be reduced; ``reason`` of each other says why not."""
-        return tuple(layer for layer in self.layers if layer.reason is None)
+        layers = (layer for layer in self.layers if isinstance(layer, Layer))
+        return tuple(layer for layer in layers if layer.reason is None)
 
     def to_document(self) -> dict[str, Any]:
         """What ``inspect --json`` writes."""
@@ -50,23 +55,25 @@ class Inspection:
             "input_layout": self.layout,
             "macs": self.macs,
             "parameters": self.parameters,
+            "uncounted": uncounted_documents(self.uncounted),
             "layers": [self._layer_document(layer) for layer in self.layers],
         }
 
-    def share(self, layer: Layer) -> float:
+    def share(self, layer: Layer | CountedNode) -> float:
         """A layer's part of all multiply-adds, from 0 to 1."""
         return layer.macs / self.macs if self.macs else 0.0
 
-    def _layer_document(self, layer: Layer) -> dict[str, Any]:
+    def _layer_document(self, layer: Layer | CountedNode) -> dict[str, Any]:
+        whole = layer if isinstance(layer, Layer) else None
         return {
             "name": layer.name,
             "op_type": layer.op_type,
-            "in_channels": layer.in_channels,
-            "out_channels": layer.out_channels,
-            "kernel": list(layer.kernel),
-            "stride": list(layer.stride),
-            "group": layer.group,
-            "output_size": list(layer.output_size),
+            "in_channels": whole and whole.in_channels,
+            "out_channels": whole and whole.out_channels,
+            "kernel": whole and list(whole.kernel),
+            "stride": whole and list(whole.stride),
+            "group": whole and whole.group,
+            "output_size": whole and list(whole.output_size),
             "macs": layer.macs,
             "macs_share": self.share(layer),
             "parameters": layer.parameters,
@@ -90,11 +97,11 @@ def inspect(
 
     Raises:
         InputError: A file is missing or malformed, or the size of the input is not known or does not fit.
-        ModelRefusedError: The network is malformed, has several inputs, or has no layer to list.
+        ModelRefusedError: The network is malformed, has several inputs, or nothing in it multiplies.
     """
     source = read_source(as_path(model))
     own = source.find_card(as_path(card))
     size, layout = (own.input.size, own.input.layout) if own else (None, None)
     source = with_batch_of_one(source, input_size or size, layout)
     network = read_network(source, input_size or size, layout)
-    return Inspection(source.path, network.input_size, network.layout, network.layers)
+    return Inspection(source.path, network.input_size, network.layout, network.rows, network.uncounted)

@@ -1,22 +1,25 @@
 """An ONNX graph as a list of layers, each reducible or with the reason why not."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import onnx
 
-from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.model.input_form import only_input, require_axes
-from export.layer import Layer
-from export.network.attributes import operator
-from export.network.convolutions import read_convolution
+from export.layer import CountedNode, Layer
+from export.network.content import image_dependence
+from export.network.convolutions import is_convolution, read_convolution
 from export.network.dense import is_dense, read_dense
 from export.network.inputs import image_size, input_forms
 from export.network.load import load_model
-from export.network.private_channels import private_channels
+from export.network.measured import Measured, measure
+from export.network.private_channels import PrivateChannels, private_channels
+from export.network.reasons import SAME_FOR_ALL, why_none
 from export.network.shapes import infer_shapes, require_possible
 from export.network.source import SourceModel
-from export.network.tensors import Tensors, Weights, initialiser, tensors_of
+from export.network.tally import Surroundings, Tally, Uncounted, tally_of, without_size
+from export.network.tensors import Tensors, UnknownShapeError, Weights, initialiser, tensors_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class ReducibleNetwork:
         layout: Where the channels of its input are: ``NCHW`` or ``NHWC``.
         shapes: Shape of each tensor for one image of that size.
         float_tensors: The tensors of type float32 whose shape is known.
+        counted: All else in it that multiplies, in order of execution.
+        uncounted: What multiplies, or may, and cannot be counted: one for each node.
+        obstacle: Why nothing of it can be reduced, whatever its layers are; None where nothing is against it.
+        measured: Shapes that only a run could tell.
     """
 
     model: onnx.ModelProto
@@ -40,16 +47,27 @@ class ReducibleNetwork:
     layout: str
     shapes: Mapping[str, tuple[int, ...]]
     float_tensors: frozenset[str]
+    counted: tuple[CountedNode, ...] = ()
+    uncounted: tuple[Uncounted, ...] = ()
+    obstacle: str | None = None
+    measured: Measured = field(default_factory=Measured)
+
+    @property
+    def rows(self) -> tuple[Layer | CountedNode, ...]:
+        """Layers and all else that is counted, in order of execution."""
+        places = {name: place for place, node in enumerate(self.model.graph.node) for name in node.output}
+        rows: list[Layer | CountedNode] = [*self.layers, *self.counted]
+        return tuple(sorted(rows, key=lambda row: places[row.output]))
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of all layers for one image."""
-        return sum(layer.macs for layer in self.layers)
+        """Multiply-adds for one image of all that is counted."""
+        return sum(row.macs for row in self.rows)
 
     @property
     def parameters(self) -> int:
-        """Weights and biases of all layers."""
-        return sum(layer.parameters for layer in self.layers)
+        """Weights and biases of all that is counted."""
+        return sum(row.parameters for row in self.rows)
 
     @property
     def reducible(self) -> tuple[Layer, ...]:
@@ -74,13 +92,17 @@ def read_network(
 
     Raises:
         InputError: Its shapes cannot be known without ``input_size``, or not be with it.
-        ModelRefusedError: The network is malformed, or has no Conv and no Gemm.
+        ModelRefusedError: The network is malformed, or nothing in it multiplies.
     """
     return network_of(load_model(source), input_size, str(source.path), layout)
 
 
 def network_of(
-    model: onnx.ModelProto, input_size: tuple[int, int] | None, where: str, layout: str | None = None
+    model: onnx.ModelProto,
+    input_size: tuple[int, int] | None,
+    where: str,
+    layout: str | None = None,
+    measured: Measured | None = None,
 ) -> ReducibleNetwork:
     """Understand a model in memory as layers.
 
@@ -90,37 +112,106 @@ def network_of(
         where: What to call it in messages.
         layout: Where the channels of its input are: ``NCHW`` or ``NHWC``; None where the shape of the input
             shall tell.
+        measured: What a run has told of the network it was reduced from: it is not run again.
 
     Raises:
         InputError: Its shapes cannot be known without ``input_size``, or not be with it.
-        ModelRefusedError: It has several inputs or one that is for no image, a malformed attribute, or no
-            Conv and no Gemm.
+        ModelRefusedError: It has several inputs or one that is for no image, a malformed attribute, or
+            nothing in it multiplies.
     """
     form = only_input(input_forms(model), where)
     require_axes(form, where)
     layout = form.layout(layout)
     size = image_size(form, input_size, layout, where)
-    values = infer_shapes(model, form, size, layout, where)
-    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
-    require_possible(shapes, size, where)
     pairs = private_channels(model)
-    layers = tuple(
-        replace(layer, source=pairs[layer.output].source) if layer.output in pairs else layer
-        for layer in _layers(model, tensors_of(model, shapes))
-    )
-    if not layers:
+    told = measured or Measured()
+    values = infer_shapes(model, form, size, layout, where, hints=_hints(told, pairs))
+    shapes = _agreed(values)
+    require_possible(shapes, size, where)
+    tensors = tensors_of(model, shapes)
+    try:
+        layers, tally = _read(model, tensors, told)
+    except UnknownShapeError as unknown:
+        image = next(value for value in values if value.name == form.name)
+        return network_of(model, size, where, layout, _measured(model, image, unknown, told, where))
+    if not (layers or tally.counted or tally.uncounted):
         raise ModelRefusedError(f"{where} has no Conv and no Gemm layer: there is nothing to reduce")
-    floats = frozenset(
-        v.name
-        for v in values
-        if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT and 0 not in shapes[v.name]
+    obstacle = why_none(model)
+    depends = image_dependence(model, form.name)
+    varied = {name for name, dependence in depends.items() if dependence.values}
+    return ReducibleNetwork(
+        model=model,
+        layers=tuple(_finished(layer, pairs, varied, obstacle) for layer in layers),
+        input_name=form.name,
+        input_size=size,
+        layout=layout,
+        shapes=shapes,
+        float_tensors=_floats(values, shapes),
+        counted=tally.counted,
+        uncounted=tally.uncounted,
+        obstacle=obstacle,
+        measured=told,
     )
-    return ReducibleNetwork(model, layers, form.name, size, layout, shapes, floats)
 
 
-def _layers(model: onnx.ModelProto, tensors: Tensors) -> Iterator[Layer]:
+def _hints(told: Measured, pairs: Mapping[str, PrivateChannels]) -> dict[str, onnx.ValueInfoProto]:
+    """The shapes that a run has told, but for tensors that may be narrower since: onnx infers those."""
+    narrowed = frozenset[str]().union(*(pair.between for pair in pairs.values()))
+    return {name: value for name, value in told.values.items() if name not in narrowed}
+
+
+def _agreed(values: Iterable[onnx.ValueInfoProto]) -> dict[str, tuple[int, ...]]:
+    """Shapes by name; in the branches of an If two tensors may share a name, and differ."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for value in values:
+        shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        if shapes.setdefault(value.name, shape) != shape:
+            shapes[value.name] = (0,) * len(shape)
+    return shapes
+
+
+def _floats(values: Iterable[onnx.ValueInfoProto], shapes: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
+    kind = onnx.TensorProto.FLOAT
+    return frozenset(
+        v.name for v in values if v.type.tensor_type.elem_type == kind and 0 not in shapes[v.name]
+    )
+
+
+def _read(model: onnx.ModelProto, tensors: Tensors, told: Measured) -> tuple[list[Layer], Tally]:
+    """The layers, and all else that multiplies. Raises ``UnknownShapeError`` where a run may tell a shape."""
+    held = {name: tuple(tensor.dims) for name, tensor in tensors.weights.items()}
+    around = Surroundings({**tensors.shapes, **held}, tensors.weights, told.varying)
+    layers, tally = [], Tally()
     for node in model.graph.node:
-        if operator(node) == "Conv":
-            yield read_convolution(node, tensors)
-        elif is_dense(node, tensors):
-            yield read_dense(node, tensors)
+        try:
+            if is_convolution(node, tensors):
+                layers.append(read_convolution(node, tensors))
+            elif is_dense(node, tensors):
+                layers.append(read_dense(node, tensors))
+            else:
+                tally += tally_of(node, around)
+        except UnknownShapeError as unknown:
+            tally += without_size(node, unknown, around)
+    return layers, tally
+
+
+def _measured(
+    model: onnx.ModelProto, image: onnx.ValueInfoProto, unknown: UnknownShapeError, told: Measured, where: str
+) -> Measured:
+    """What a run tells, where nothing was run yet. Raises ``InputError`` if it cannot tell what is needed."""
+    missing = f"{where}: the shape of tensor {unknown.args[0]!r} cannot be known"
+    if told.varying is not None:
+        raise InputError(missing) from unknown
+    try:
+        return measure(model, image)
+    except ModelRefusedError as error:
+        raise InputError(f"{missing}: {error}") from error
+
+
+def _finished(
+    layer: Layer, pairs: Mapping[str, PrivateChannels], varied: Container[str], obstacle: str | None
+) -> Layer:
+    """A layer with its source, and the reasons that lie in the rest of the network."""
+    source = pairs[layer.output].source if layer.output in pairs else ""
+    reason = layer.reason or (None if layer.input in varied else SAME_FOR_ALL) or obstacle
+    return replace(layer, source=source, reason=reason)

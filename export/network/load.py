@@ -1,4 +1,4 @@
-"""A source made ready for reduction: checked, weights as initialisers, batch norm folded."""
+"""A source made ready for reduction: checked, functions inlined, weights and batch norm folded."""
 
 import tempfile
 from pathlib import Path
@@ -10,6 +10,9 @@ from onnx import numpy_helper
 from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.model.engines.onnxruntime import optimise_offline
 from export.network.attributes import operator
+from export.network.folding import fold_constants
+from export.network.functions import inline_functions
+from export.network.initialisers import constants_as_initialisers
 from export.network.messages import messages_in
 from export.network.source import SourceModel
 
@@ -21,15 +24,16 @@ def load_model(source: SourceModel) -> onnx.ModelProto:
         source: The file.
 
     Returns:
-        The model, its Constant nodes turned into initialisers, batch norm after a Conv folded into it; the
-        source's own where neither is to be done.
+        The model without functions of its own, its Constant nodes turned into initialisers, weights computed
+        from constants and batch norm after a Conv folded; the source's own where nothing is to be done.
 
     Raises:
         ModelRefusedError: It is malformed, or holds weights that are not finite.
     """
     _refuse_names_of_bytes(source)
     check(source.proto, str(source.path))
-    model = constants_as_initialisers(source.proto)
+    model = constants_as_initialisers(inline_functions(source.proto))
+    model = fold_constants(model, str(source.path))
     _refuse_non_finite(model, source.path)
     return fold_batch_norm(model)
 
@@ -41,44 +45,6 @@ def check(model: onnx.ModelProto, where: str) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelRefusedError(f"{where} is not a valid ONNX network: {reason}") from error
-
-
-def constants_as_initialisers(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with each Constant node that holds a tensor replaced by an initialiser of the same name.
-
-    It is a copy, or the model itself where it has no such node.
-    """
-    constants = {
-        node.output[0]: tensor for node in model.graph.node if (tensor := _constant(node)) is not None
-    }
-    if not constants:
-        return model
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    kept = [node for node in result.graph.node if _constant(node) is None]
-    del result.graph.node[:]
-    result.graph.node.extend(kept)
-    for name, tensor in constants.items():
-        named = onnx.TensorProto()
-        named.CopyFrom(tensor)
-        named.name = name
-        add_initialiser(result, named)
-    return result
-
-
-def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
-    """The tensor that a Constant node holds; None for any other node, and where it holds no tensor."""
-    if operator(node) != "Constant":
-        return None
-    return next((a.t for a in node.attribute if a.name == "value" and a.HasField("t")), None)
-
-
-def add_initialiser(model: onnx.ModelProto, tensor: onnx.TensorProto) -> None:
-    """Add a weight; before IR version 4 every weight is listed among the inputs too."""
-    model.graph.initializer.append(tensor)
-    if model.ir_version < 4:
-        info = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-        model.graph.input.append(info)
 
 
 def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:

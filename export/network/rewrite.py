@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 from export.layer import Convolution, Layer
 from export.network.attributes import Attributes
 from export.network.convolutions import padding_mode
-from export.network.load import add_initialiser
-from export.network.topology import producers, reads
+from export.network.initialisers import add_initialiser, drop_unused
+from export.network.topology import producers
 
 GEMM_WITHOUT_BIAS = 11  # the first opset that knows it
 
@@ -39,7 +39,7 @@ def replace_layer(
     rest = list(result.graph.node)
     del result.graph.node[:]
     result.graph.node.extend([*rest[:place], *chain, *rest[place + 1 :]])
-    _drop_unused(result, [layer.weight, layer.bias])
+    drop_unused(result, [layer.weight, layer.bias])
     return result
 
 
@@ -121,14 +121,3 @@ def _unused(wanted: str, taken: set[str]) -> str:
     while any(other.startswith(name) for other in taken):
         name += "_"
     return name
-
-
-def _drop_unused(model: onnx.ModelProto, names: list[str]) -> None:
-    """Remove those of some weights that nothing reads any more; before IR version 4 they are inputs, too."""
-    used = {name for node in model.graph.node for name in reads(node)}
-    used |= {value.name for value in model.graph.output}
-    for name in names:
-        if name and name not in used:
-            for values in (model.graph.initializer, model.graph.input):
-                for value in [value for value in values if value.name == name]:
-                    values.remove(value)

@@ -1,6 +1,6 @@
 """Questions about an ONNX graph: what a tensor depends on, where it can be cut, and cutting it there."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import onnx
 
@@ -8,6 +8,19 @@ import onnx
 def producers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
     """The node that writes each tensor."""
     return {name: node for node in model.graph.node for name in node.output if name}
+
+
+def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph, and those in the bodies of an If, a Loop or a Scan, at any depth."""
+    for node in graph.node:
+        yield node
+        for body in bodies_of(node):
+            yield from all_nodes(body)
+
+
+def bodies_of(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs inside a node: branches of an If, the body of a Loop or a Scan."""
+    return [body for a in node.attribute for body in ([a.g] if a.HasField("g") else a.graphs)]
 
 
 def reads(node: onnx.NodeProto) -> set[str]:

@@ -49,8 +49,9 @@ class Fitter:
     def decide(self, target: float) -> Decision:
         """What each layer is to become for a target, or for as much as the methods can do."""
         cost = COSTS[self._options.cost]
-        whole = sum(cost([layer.shape]) for layer in self._network.layers)
-        return RULES[self._options.rule](self._offers, whole / target, cost)
+        fixed = cost(self._network.counted)
+        whole = fixed + sum(cost([layer.shape]) for layer in self._network.layers)
+        return RULES[self._options.rule](self._offers, whole / target - fixed, cost)
 
     def reduce(self, decision: Decision) -> ReducedNetwork:
         """The network in which each layer is what was decided.
@@ -98,7 +99,8 @@ class Fitter:
         }
 
     def _read(self, model: onnx.ModelProto) -> ReducibleNetwork:
-        return network_of(model, self._network.input_size, THE_RESULT, self._network.layout)
+        original = self._network
+        return network_of(model, original.input_size, THE_RESULT, original.layout, original.measured)
 
 
 def _stretches(network: ReducibleNetwork, layers: Sequence[Layer]) -> list[list[Layer]]:

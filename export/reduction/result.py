@@ -8,20 +8,20 @@ import onnx
 
 from export.choose.cost import COSTS, stored_bytes
 from export.judge.agreement import Agreement
-from export.layer import ConvolutionShape, Layer
+from export.layer import ConvolutionShape, Costed, CountedNode, Layer
 from export.methods.base import Replacement
 from export.network.layers import ReducibleNetwork
 
 
 @dataclass(frozen=True)
 class LayerReport:
-    """What became of one layer.
+    """What became of one layer, or of what is only counted.
 
     Attributes:
         name: The layer's name, for people: several may have the same.
         output: The tensor it writes, which tells it from all others.
-        op_type: ``Conv``, ``Gemm`` or ``MatMul``.
-        before: The layer's shape.
+        op_type: ``Conv``, ``Gemm`` or ``MatMul``; of what is only counted any operator.
+        before: The layer's shape, or what is only counted.
         after: What stands for it in the reduced network, in order of execution.
         method: How it was replaced; None if it is as it was.
         solver: Which fit was best on held-out images.
@@ -33,8 +33,8 @@ class LayerReport:
     name: str
     output: str
     op_type: str
-    before: ConvolutionShape
-    after: tuple[ConvolutionShape, ...]
+    before: Costed
+    after: tuple[Costed, ...]
     method: str | None
     solver: str | None
     ranks: tuple[int, ...] | None
@@ -77,7 +77,7 @@ class ReducedNetwork:
 
     Attributes:
         network: The network.
-        layers: Every Conv and Gemm of the original, in order.
+        layers: Everything in the original that is counted, in order of execution.
     """
 
     network: ReducibleNetwork
@@ -142,7 +142,7 @@ def layer_reports(
     replacements: Mapping[str, Replacement],
     offered: Collection[str],
 ) -> tuple[LayerReport, ...]:
-    """What became of every layer.
+    """What became of every layer, and of all else that is counted.
 
     Args:
         original: The network as it was.
@@ -151,8 +151,12 @@ def layer_reports(
         offered: Outputs of the layers that had candidates.
     """
     by_output = {layer.output: layer for layer in reduced.layers}
+    counted = iter(reduced.counted)
     reports = []
-    for layer in original.layers:
+    for layer in original.rows:
+        if isinstance(layer, CountedNode):
+            reports.append(_report_of_counted(layer, next(counted)))
+            continue
         replacement = replacements.get(layer.output)
         chain = _in_its_place(layer, by_output)
         sparse = replacement is not None and any(
@@ -161,6 +165,22 @@ def layer_reports(
         after = tuple(_sparse_shape(reduced, each) if sparse else each.shape for each in chain)
         reports.append(_report(layer, after, replacement, offered=layer.output in offered))
     return tuple(reports)
+
+
+def _report_of_counted(node: CountedNode, after: CountedNode) -> LayerReport:
+    """Of what is only counted: it stays as it is."""
+    return LayerReport(
+        name=node.name,
+        output=node.output,
+        op_type=node.op_type,
+        before=node,
+        after=(after,),
+        method=None,
+        solver=None,
+        ranks=None,
+        relative_error=None,
+        reason=node.reason,
+    )
 
 
 def _in_its_place(layer: Layer, by_output: Mapping[str, Layer]) -> list[Layer]:

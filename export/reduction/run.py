@@ -102,7 +102,8 @@ def require_reducible(network: ReducibleNetwork) -> None:
         raise ModelRefusedError(
             "the weights of this network are float16: save it in float32 first, and reduce that"
         )
-    raise ModelRefusedError("no layer of this network can be reduced; see 'pi-export inspect'")
+    why = network.obstacle or "no layer of this network can be reduced; see 'pi-export inspect'"
+    raise ModelRefusedError(why)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from export.network.tally import uncounted_documents
 from export.reduction.result import LayerReport, Reduction
 
 COST_UNITS = {"macs": "macs", "storage": "bytes"}
@@ -29,6 +30,7 @@ def reduction_document(
         "doubts": agreement.doubts(max_drop_percent) if agreement else [],
         "params_ratio": reduction.parameters_ratio,
         "storage_ratio": reduction.storage_ratio,
+        "uncounted": uncounted_documents(reduction.network.uncounted),
         "reached": reduction.reached,
         "image_passes": reduction.image_passes,
         "seconds": reduction.seconds,

@@ -35,7 +35,7 @@ def reduction_page(document: Document) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>{name}, reduced</title><style>{STYLE}</style></head><body>
 <h1>{name}, reduced</h1>
 <p>{document["macs_ratio"]:.2f} times fewer multiply-adds, {document["params_ratio"]:.2f} times fewer weights;
-fitted on {document["images"]} images in {document["seconds"]:.0f} s.</p>
+fitted on {document["images"]} images in {document["seconds"]:.0f} s.{_not_counted(document)}</p>
 {_agreement(document)}
 <table><thead><tr><th>Layer</th><th>Method</th><th class="number">Rank</th>
 <th class="number">MACs before</th><th class="number">after</th>
@@ -73,6 +73,16 @@ def _row(layer: Document, largest: int) -> str:
     )
 
 
+def _not_counted(document: Document) -> str:
+    """What the multiply-adds leave out; pages of older documents do not know."""
+    parts = (
+        f"{html.escape(each['op_type'])} ({each['nodes']}), for {html.escape(each['reason'])}"
+        for each in document.get("uncounted", ())
+    )
+    text = "; ".join(parts)
+    return f" Not counted: {text}." if text else ""
+
+
 def _rank(rank: int | list[int] | None) -> str:
     """The filters between the factors: one number, several, or none where the layer is as it was."""
     ranks = [rank] if isinstance(rank, int) else rank or []
@@ -96,7 +106,7 @@ def _bar_legend() -> str:
 
 
 def _facts(document: Document) -> str:
-    shown = ("layers", "agreement", "doubts")
+    shown = ("layers", "uncounted", "agreement", "doubts")
     facts = {key: value for key, value in document.items() if key not in shown}
     return "".join(
         f"<tr><th>{html.escape(k)}</th><td>{html.escape(_text(v))}</td></tr>" for k, v in facts.items()

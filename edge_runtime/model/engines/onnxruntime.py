@@ -1,6 +1,8 @@
 """The only import of onnxruntime, and the one place where its options are pinned."""
 
 import os
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,20 +152,57 @@ def _form(value: onnxruntime.NodeArg) -> InputForm:
     return InputForm(value.name, value.type, tuple(lengths))
 
 
-def optimise_offline(model: bytes, target: Path) -> None:
+def optimise_offline(model: bytes, target: Path, *, dequantise: bool = False) -> None:
     """Write the network as onnxruntime's basic optimiser leaves it: batch norm folded, constants folded.
 
     Args:
         model: A serialised ONNX network.
         target: Where to write the optimised one.
+        dequantise: Whether to fold quantised constants to floats, too.
 
     Raises:
         ModelRefusedError: onnxruntime refuses the network.
     """
     options = session_options(1)
+    if dequantise:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
     _session(model, options)
+
+
+def profile_run(model: bytes, feeds: Mapping[str, NDArray[np.generic]], folder: Path, limit_s: float) -> Path:
+    """Run a network once, as it stands, and have onnxruntime write down what it ran.
+
+    Args:
+        model: A serialised ONNX network.
+        feeds: Its inputs.
+        folder: Where to write to.
+        limit_s: It is ended after this time: a loop of a network may have no end.
+
+    Returns:
+        The profile: JSON with one event a line.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses the network, cannot run it on these inputs, or not in time.
+    """
+    options = session_options(default_threads())
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_profiling = True
+    options.profile_file_prefix = str(folder / "run")
+    session = _session(model, options)
+    run = onnxruntime.RunOptions()
+    timer = threading.Timer(limit_s, setattr, (run, "terminate", True))
+    timer.start()
+    try:
+        session.run(None, dict(feeds), run)
+    except Exception as error:  # onnxruntime's exceptions share no public base class
+        shapes = ", ".join(str(feed.shape) for feed in feeds.values())
+        reason = f"not within {limit_s:g} s" if run.terminate else _first_line(error)
+        raise ModelRefusedError(f"onnxruntime cannot run it on input {shapes}: {reason}") from error
+    finally:
+        timer.cancel()
+    return Path(session.end_profiling())
 
 
 def open_bytes(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -25,11 +25,18 @@ def behind(*nodes: onnx.NodeProto, **weights: float | np.ndarray) -> onnx.ModelP
     return model_of([node("Conv", "image", "w", "c"), *nodes], arrays, ["N", 3, 6, 6], list("ndhw"))
 
 
+def of_opset(version: int, model: onnx.ModelProto) -> onnx.ModelProto:
+    model.opset_import[0].version = version
+    return model
+
+
 KNOWN = {
     "relu": behind(node("Relu", "c", "scores")),
     "leaky": behind(node("LeakyRelu", "c", "scores", alpha=0.3)),
     "leaky, its slope not said": behind(node("LeakyRelu", "c", "scores")),
     "relu6": behind(node("Clip", "c", "low", "high", "scores"), low=0, high=6),
+    "relu6 whose bounds are vectors": behind(node("Clip", "c", "low", "high", "scores"), low=[0], high=[[6]]),
+    "relu6 of old": of_opset(10, behind(node("Clip", "c", "scores", min=0.0, max=6.0))),
     "silu": behind(node("Sigmoid", "c", "s"), node("Mul", "c", "s", "scores")),
     "silu the other way round": behind(node("Sigmoid", "c", "s"), node("Mul", "s", "c", "scores")),
     "hard swish": behind(node("HardSwish", "c", "scores")),
@@ -43,6 +50,7 @@ UNKNOWN = {
     ),
     "a falling slope": behind(node("LeakyRelu", "c", "scores", alpha=-0.3)),
     "one bound": behind(node("Clip", "c", "low", "scores"), low=0),
+    "one bound of old": of_opset(10, behind(node("Clip", "c", "scores", max=6.0))),
     "bounds the wrong way round": behind(node("Clip", "c", "low", "high", "scores"), low=6, high=0),
     "infinite bounds": behind(node("Clip", "c", "low", "high", "scores"), low=0, high=np.inf),
     "several bounds": behind(node("Clip", "c", "low", "high", "scores"), low=[0, 1], high=6),

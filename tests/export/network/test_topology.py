@@ -90,7 +90,7 @@ def test_fragment_holds_what_its_targets_need_and_no_more() -> None:
     assert [node.output[0] for node in part.graph.node] == ["b", "r", "c"]
     assert [tensor.name for tensor in part.graph.initializer] == ["w1", "w2"]
     assert [value.name for value in part.graph.input] == ["a"]
-    assert fragment_macs(part, network_of(residual(), None, "it").shapes) == 2 * 64 * 4 * 36
+    assert fragment_macs(part, network_of(residual(), None, "it")) == 2 * 64 * 4 * 36
 
 
 def test_nodes_before_stops_at_the_sources() -> None:
