@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from export.choose.cost import UNITS
 from export.reduction.result import LayerReport, Reduction
-
-COST_UNITS = {"macs": "macs", "storage": "bytes"}
 
 
 def reduction_document(
     reduction: Reduction, provenance: Mapping[str, Any], max_drop_percent: float
 ) -> dict[str, Any]:
-    """What ``reduce --json`` writes.
+    """A reduction as plain data: what ``reduce --json`` writes.
 
     Args:
         reduction: What was done.
@@ -22,7 +21,7 @@ def reduction_document(
     return {
         **provenance,
         "macs_ratio": reduction.speedup,
-        "cost_unit": COST_UNITS[reduction.cost],
+        "cost_unit": UNITS[reduction.cost],
         "cost_ratio": reduction.ratio(reduction.cost),
         "agreement_percent": reduction.agreement_percent,
         "agreement": agreement.to_document() if agreement else None,
