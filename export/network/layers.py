@@ -21,7 +21,7 @@ from export.network.tensors import Tensors, Weights, initialiser, tensors_of
 
 @dataclass(frozen=True)
 class ReducibleNetwork:
-    """A network read for reduction.
+    """A network read for reduction: its model, and what is known of its layers and tensors.
 
     Attributes:
         model: The checked model, batch norm folded.
@@ -57,7 +57,7 @@ class ReducibleNetwork:
         return tuple(layer for layer in self.layers if layer.reason is None)
 
     def array(self, name: str) -> Weights:
-        """An initialiser as an array. Raises ``KeyError`` if there is none of that name."""
+        """A weight of the network as an array. Raises ``KeyError`` if there is none of that name."""
         return initialiser(self.model, name)
 
 
