@@ -42,9 +42,9 @@ def __getattr__(name: str) -> object:
     """Load a part of the Python API when it is first asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = found  # so that this function is not asked again
-    return found
+    part: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = part  # so that this function is not asked again
+    return part
 
 
 def __dir__() -> list[str]:

@@ -35,6 +35,11 @@ class Model:
     def __init__(self, network: Network, card: ModelCard, wanted: Wanted = EVERYTHING) -> None:
         """Put them together.
 
+        Args:
+            network: What runs.
+            card: How it takes its frames, and what its outputs mean.
+            wanted: Which of its results are given.
+
         Raises:
             InputError: The card does not fit the network.
             ModelRefusedError: The network takes no image or several at once, or gives no numbers.
@@ -135,7 +140,7 @@ class Model:
 
     @property
     def class_names(self) -> frozenset[str]:
-        """The classes that its results can name; none where its outputs are not decoded."""
+        """Names of the classes that its results can name; none where its outputs are not decoded."""
         if self.card.task == "raw":
             return frozenset()
         wanted = self.wanted.classes

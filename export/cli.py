@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; those of the process if None.
 
     Returns:
-        The exit code: see ``errors``; 130 after Ctrl-C, 141 when the reader of our output went away.
+        The exit code: see ``base.errors``; 130 after Ctrl-C, 141 when the reader of our output went away.
     """
     _limit_memory()
     return run_program(_parser(), argv, extras=EXTRAS, relief=RELIEF)

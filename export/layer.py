@@ -58,29 +58,29 @@ class ConvolutionShape:
 
     @property
     def weights(self) -> int:
-        """Weights, zeros included, without the biases."""
+        """Number of weights, zeros included, without the biases."""
         return self.out_channels * (self.in_channels // self.group) * self.kernel[0] * self.kernel[1]
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
+        """Number of weights and biases, zeros included."""
         return self.weights + (self.out_channels if self.bias else 0)
 
     @property
     def macs(self) -> int:
-        """Multiply-adds for one image."""
+        """Multiply-adds that the convolution takes for one image."""
         return self.output_size[0] * self.output_size[1] * self.weights
 
     @property
     def stored_bytes(self) -> int:
-        """Least size on disk: where zeros are left out, a bit for each weight says which they are."""
+        """Least size on disk in bytes; where zeros are left out, a bit for each weight says which."""
         size = BYTES_OF[self.precision]
         if self.connections is None:
             return size * self.parameters
         return -(-self.weights // 8) + size * (self.connections + self.parameters - self.weights)
 
     def with_outputs(self, count: int) -> Self:
-        """The same with ``count`` filters: the others are left out, for no reader needs them.
+        """The shape with only ``count`` of its filters: the others are left out, for no reader needs them.
 
         Of connections stored sparsely as many are taken to go in proportion; which ones is not known.
         """
@@ -136,7 +136,7 @@ class Layer:
 
     @property
     def fully_connected(self) -> bool:
-        """Whether it is no convolution."""
+        """Whether it is a Gemm or a MatMul, and no Conv."""
         return self.op_type != "Conv"
 
     @property
@@ -146,12 +146,12 @@ class Layer:
 
     @property
     def positions(self) -> int:
-        """Number of output positions."""
+        """Number of positions of the output, at each of which it answers with ``d`` values."""
         return self.output_size[0] * self.output_size[1]
 
     @property
     def shape(self) -> ConvolutionShape:
-        """What decides its cost."""
+        """The layer as a convolution's shape, which decides what it costs."""
         return ConvolutionShape(
             out_channels=self.out_channels,
             in_channels=self.in_channels,
@@ -165,12 +165,12 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-adds for one image."""
+        """Multiply-adds that the layer takes for one image."""
         return self.shape.macs
 
     @property
     def parameters(self) -> int:
-        """Number of weights and biases."""
+        """Number of weights and biases of the layer."""
         return self.shape.parameters
 
     def factor(

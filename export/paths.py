@@ -16,5 +16,5 @@ def as_path(path: AnyPath | None) -> Path | None: ...
 
 
 def as_path(path: AnyPath | None) -> Path | None:
-    """The same as a ``Path``; None stays None."""
+    """A path, given as a text or as any kind of path, as a ``Path``; None stays None."""
     return None if path is None else Path(path)

@@ -4,10 +4,16 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called again and again with the work done so far."""
+    """What long work calls again and again to say how far it has come."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """``done`` of ``total`` parts of ``step`` are finished."""
+        """Say how far the work has come.
+
+        Args:
+            step: What is under way, in words.
+            done: How many parts of it are finished.
+            total: How many parts it has.
+        """
         ...
 
 

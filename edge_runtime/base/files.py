@@ -47,7 +47,7 @@ def name_in_utf8(path: Path) -> Iterator[str]:
 
 
 def read_text(path: Path, what: str = "", largest_bytes: int = LARGEST_TEXT_BYTES) -> str:
-    """A text in UTF-8, with or without a byte order mark.
+    """Read a file of text in UTF-8, with or without a byte order mark.
 
     Args:
         path: A file.

@@ -29,11 +29,11 @@ class Notifier:
         self._pings = Pace(watchdog_ns // 4) if watchdog_ns else None
 
     def ready(self, status: str) -> None:
-        """The service works."""
+        """Tell systemd that the service works, and one line for ``systemctl status``."""
         self._send(f"READY=1\nSTATUS={status}")
 
     def status(self, text: str) -> None:
-        """One line for ``systemctl status``."""
+        """Tell systemd how the service stands: one line for ``systemctl status``."""
         self._send(f"STATUS={text}")
 
     def alive(self) -> None:
@@ -42,7 +42,7 @@ class Notifier:
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The service ends."""
+        """Tell systemd that the service ends."""
         self._send("STOPPING=1")
 
     def _send(self, state: str) -> None:

@@ -86,7 +86,7 @@ def for_users(error: Exception, program: str, extras: Mapping[str, str], relief:
 
 
 def print_to_stdout(line: str) -> None:
-    """Print a result.
+    """Print a line of the result on standard output.
 
     Raises:
         BrokenPipeError: Its reader went away.
@@ -102,12 +102,12 @@ def print_to_stdout(line: str) -> None:
 
 
 def log_to_stdout(line: str) -> None:
-    """Print a line of a service's log: the service goes on where its log is full."""
+    """Print a line of a service's log on standard output: the service goes on where its log is full."""
     with contextlib.suppress(InputError):
         print_to_stdout(line)
 
 
 def print_to_stderr(line: str) -> None:
-    """Print words about the work, which must not fail for want of them."""
+    """Print a line on standard error; whether that works does not matter to the work itself."""
     with contextlib.suppress(OSError):
         print(readable(line), file=sys.stderr, flush=True)

@@ -9,7 +9,11 @@ from edge_runtime.base.native_noise import part_from_native_stderr
 
 
 def survive_any_terminal(program: str) -> None:
-    """Escape what the terminal's encoding lacks instead of dying of it, and show warnings as plain lines."""
+    """Escape what the terminal's encoding lacks instead of dying of it, and show warnings as plain lines.
+
+    Args:
+        program: Whose warnings they are, for their beginning.
+    """
     _replace_closed_streams()
     part_from_native_stderr()
     # A label with an umlaut, on a terminal or in a log that is set to ASCII.

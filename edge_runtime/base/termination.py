@@ -13,6 +13,10 @@ def signals_raise(exception: type[BaseException], *numbers: signal.Signals) -> I
 
     Signals that whoever started us had ignored, as ``nohup`` does, stay ignored. In any other thread, where
     Python handles no signals, this does nothing.
+
+    Args:
+        exception: What to raise.
+        numbers: The signals.
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -34,5 +38,5 @@ def signals_raise(exception: type[BaseException], *numbers: signal.Signals) -> I
 
 
 def ended_like_interrupted() -> AbstractContextManager[None]:
-    """Treat SIGTERM and SIGHUP like Ctrl-C."""
+    """Have SIGTERM and SIGHUP end the program as Ctrl-C does, while this context is entered."""
     return signals_raise(KeyboardInterrupt, signal.SIGTERM, signal.SIGHUP)

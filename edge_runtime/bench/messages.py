@@ -94,7 +94,7 @@ class Round:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """Read it from the fields of a child's answer, in which JSON has made a list of the tuple."""
+        """Read a round from the fields of a child's answer, in which JSON has made a list of the tuple."""
         return cls(**{**fields, "latency_ms": tuple(fields["latency_ms"])})
 
 

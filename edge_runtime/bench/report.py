@@ -25,7 +25,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds a frame took: percentiles, mean, standard deviation and range."""
+    """The latency of the frames in milliseconds: percentiles, mean, standard deviation and range."""
 
     p50: float
     p90: float
@@ -138,12 +138,12 @@ class BenchReport:
 
 
 def to_json(report: BenchReport) -> str:
-    """The report as indented JSON with a final newline."""
+    """A benchmark's report as indented JSON with a final newline."""
     return json.dumps(readable_document(asdict(report)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> BenchReport:
-    """Read what ``to_json`` wrote; keys it does not know are ignored.
+    """Read a benchmark's report from what ``to_json`` wrote; keys it does not know are ignored.
 
     Raises:
         ValueError: It is not such a report.
@@ -163,7 +163,7 @@ def from_json(text: str) -> BenchReport:
 
 
 def table(report: BenchReport) -> str:
-    """The report for a terminal: a row per network, the comparison last, then warnings."""
+    """A benchmark's report for a terminal: a row per network, the comparison last, then warnings."""
     rows = _rows(report)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
@@ -175,7 +175,7 @@ def table(report: BenchReport) -> str:
 
 
 def markdown(report: BenchReport) -> str:
-    """The report as a Markdown table with the comparison and the circumstances below."""
+    """A benchmark's report as a Markdown table, with the comparison and the circumstances below."""
     header, *rows = _rows(report)
     # Names to the left, figures to the right, so that their points stand beneath each other.
     lines = [_markdown_row(header), "|:---" + "|---:" * (len(header) - 1) + "|", *map(_markdown_row, rows)]
@@ -187,7 +187,7 @@ def markdown(report: BenchReport) -> str:
 
 
 def comparison(report: BenchReport) -> str | None:
-    """One sentence: how much faster and how much smaller, or None without a baseline."""
+    """How much faster and smaller a network is than its baseline, in a sentence; None without one."""
     ratio, low, high = report.speedup, report.speedup_min, report.speedup_max
     if ratio is None or low is None or high is None or report.rss_ratio is None:
         return None
@@ -202,7 +202,7 @@ def comparison(report: BenchReport) -> str | None:
 
 
 def display_names(paths: Sequence[str]) -> list[str]:
-    """File names, or whole paths where two networks have the same file name."""
+    """What to call networks: their file names, or their whole paths where two have the same file name."""
     names = [PurePath(path).name for path in paths]
     return names if len(set(names)) == len(names) else list(paths)
 
@@ -247,7 +247,7 @@ def _printable(lines: Sequence[str]) -> str:
 
 
 def _figure(value: float) -> str:
-    """Three significant digits, and never an exponent."""
+    """A number in three significant digits, and never with an exponent."""
     digits = 0 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{min(digits, 4)}f}"
 
@@ -267,9 +267,9 @@ def _model(fields: Mapping[str, Any]) -> ModelResult:
     return ModelResult(**{**known, "latency_ms": Latency(**_known(Latency, known["latency_ms"]))})
 
 
-def _known(kind: type, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _known(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     # A newer release there may send more: keys are added, never changed.
-    return {key: value for key, value in fields.items() if key in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+    return {key: value for key, value in fields.items() if key in kind.__dataclass_fields__}
 
 
 def _tuples(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:

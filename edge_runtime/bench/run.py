@@ -97,7 +97,7 @@ def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
 
 
 def order(networks: int, number: int) -> Sequence[int]:
-    """Which network is measured when in round ``number``: AB, BA, AB, ..."""
+    """In which order so many networks are measured in round ``number``, from 0: AB, BA, AB, ..."""
     return range(networks) if number % 2 == 0 else range(networks - 1, -1, -1)
 
 

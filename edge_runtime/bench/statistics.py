@@ -48,7 +48,12 @@ class Comparison:
 
 
 def latency(samples_ms: Sequence[float]) -> Latency:
-    """Summarise latencies, at least one; the standard deviation is that of a sample (N - 1), 0 for one."""
+    """Summarise latencies.
+
+    Args:
+        samples_ms: In milliseconds; at least one. Their standard deviation is that of a sample (N - 1), and 0
+            for a single one.
+    """
     values = np.asarray(samples_ms, dtype=np.float64)
     p50, p90, p99 = (float(value) for value in np.percentile(values, [50, 90, 99]))
     return Latency(
@@ -70,7 +75,13 @@ def frames_per_second(rounds: Sequence[Round]) -> float:
 
 
 def summarise(path: Path, sha256: str, rounds: Sequence[Round]) -> ModelResult:
-    """One network over all its rounds, at least one."""
+    """Put together what was measured on one network.
+
+    Args:
+        path: Its file.
+        sha256: SHA-256 of that, in hexadecimal.
+        rounds: What each process measured; at least one.
+    """
     samples = _samples_ms(rounds)
     return ModelResult(
         name=readable(path.name),

@@ -40,7 +40,7 @@ Step = Callable[[], object]
 
 
 class EndlessSource:
-    """Frames held in memory, over and over."""
+    """A source that hands out frames held in memory, over and over."""
 
     live = False
     limit_s = FRAME_LIMIT_S
@@ -49,16 +49,16 @@ class EndlessSource:
         self._images = images
 
     def __iter__(self) -> Iterator[Frame]:
-        """Frames without end."""
+        """The frames in turn, without end, each numbered and timed anew."""
         for sequence, image in enumerate(cycle(self._images)):
             yield Frame(image, sequence, time.monotonic_ns())
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file and no camera is held open."""
 
 
 class Usage:
-    """Whether we had the machine to ourselves: what others took of its processors, from our creation on."""
+    """Tells whether we had the machine to ourselves: what others took of its processors since it was made."""
 
     def __init__(self) -> None:
         self._time = time.perf_counter()
@@ -70,7 +70,7 @@ class Usage:
         return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - self._own.ru_nivcsw
 
     def others_and_steal(self) -> tuple[float, float] | tuple[None, None]:
-        """Processors kept busy by others, and of these by the hypervisor; None where /proc/stat is hidden."""
+        """Processors kept busy by others, and of these by the hypervisor; None where that is hidden."""
         now, own = read_processor_times(), resource.getrusage(resource.RUSAGE_SELF)
         if now is None or self._all is None:
             return None, None
@@ -117,8 +117,13 @@ def measure(job: Job) -> Round:
 def time_frames(step: Step, seconds: float, fewest: int) -> tuple[list[int], list[int]]:
     """Run ``step`` over and over, and note the times.
 
+    Args:
+        step: What is timed.
+        seconds: For how long.
+        fewest: How often at least.
+
     Returns:
-        When each run began and ended, in nanoseconds: for ``seconds``, and at least ``fewest`` runs.
+        When each run began and when it ended, in nanoseconds.
     """
     begins: list[int] = []
     ends: list[int] = []

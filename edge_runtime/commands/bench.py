@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add(subparsers: "Subparsers") -> None:
-    """Add the command."""
+    """Add ``pi-infer bench`` to the commands of the parser."""
     parser = subparsers.add_parser(
         "bench",
         help="time a network, or compare it with another, here or over SSH",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add(subparsers: "Subparsers") -> None:
-    """Add the command."""
+    """Add ``pi-infer config`` to the commands of the parser."""
     parser = subparsers.add_parser(
         "config",
         help="check a file of settings, or show those in force",

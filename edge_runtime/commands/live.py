@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add(parser: CommandParser) -> None:
-    """Give the main parser the flags of a live run."""
+    """Give the main parser the flags of a live run, which is what ``pi-infer`` does without a command."""
     sections = ("source", "picamera", "model", "live", *OUTPUT_SECTIONS)
     add_flags(parser, sections)
     parser.set_defaults(handler=_run, sections=sections)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add(subparsers: "Subparsers") -> None:
-    """Add the command."""
+    """Add ``pi-infer service`` to the commands of the parser."""
     parser = subparsers.add_parser(
         "service",
         help="run under systemd",

@@ -63,7 +63,7 @@ class TerminalView:
 
 
 def panel(status: Status) -> Panel:
-    """The whole view."""
+    """The run as one panel for a terminal, 78 columns wide."""
     silence_s = status.run.silence_s
     stalled = status.run.last is not None and silence_s > STALLED_S
     state = Text(f"no result for {silence_s:.0f} s", "bold red") if stalled else Text("running", "green")
@@ -79,7 +79,7 @@ def panel(status: Status) -> Panel:
 
 
 def _results(status: Status) -> RenderableType:
-    """Always as many lines, so that the panel does not jump."""
+    """The newest result, always in as many lines, so that the panel does not jump."""
     seen = () if status.run.last is None else status.run.last.result.predictions(SHOWN_RESULTS)
     table = Table.grid(padding=(0, 2))
     table.add_column(width=32, no_wrap=True, overflow="ellipsis")
@@ -122,10 +122,10 @@ def _known(value: float, unit: str = "") -> str:
 
 
 def _troubles(status: Status) -> Text:
-    """On one line, what holds now before what was."""
-    found = [f"{state.name} fails" for state in status.outputs if state.failing]
-    found += status.throttled or ()
+    """What is wrong, on one line: what holds now before what was."""
+    troubles = [f"{state.name} fails" for state in status.outputs if state.failing]
+    troubles += status.throttled or ()
     if status.run.invalid:
-        found.append(f"{status.run.invalid} frames with NaN outputs")
-    style = "yellow" if found else "dim"
-    return Text(", ".join(found) or "no trouble", style, no_wrap=True, overflow="ellipsis")
+        troubles.append(f"{status.run.invalid} frames with NaN outputs")
+    style = "yellow" if troubles else "dim"
+    return Text(", ".join(troubles) or "no trouble", style, no_wrap=True, overflow="ellipsis")

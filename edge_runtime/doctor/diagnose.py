@@ -84,7 +84,7 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """1 if there is a problem, else 0; warnings do not count."""
+        """The exit code of ``pi-infer doctor``: 1 if there is a problem, else 0; warnings do not count."""
         return int(any(finding.verdict is Verdict.PROBLEM for finding in self.findings.values()))
 
     def to_document(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def diagnose(model: Path | None = None) -> Diagnosis:
 
 
 def examine(machine: Machine) -> dict[str, Finding]:
-    """Run every check on the facts of one machine."""
+    """Run every check on the facts of one machine: the finding of each, by its name."""
     return {check.name: _examine(check, machine) for check in CHECKS}
 
 
@@ -148,12 +148,12 @@ print("cancels" if hasattr(Picamera2, "cancel_all_and_flush") else "imports")
 
 
 def to_json(diagnosis: Diagnosis) -> str:
-    """The diagnosis as indented JSON with a final newline."""
+    """A diagnosis as indented JSON with a final newline."""
     return json.dumps(readable_document(diagnosis.to_document()), indent=2) + "\n"
 
 
 def to_text(diagnosis: Diagnosis, *, colour: bool = False) -> str:
-    """The diagnosis as aligned lines: the verdict first, a remedy indented beneath.
+    """A diagnosis as aligned lines: the verdict first, a remedy indented beneath.
 
     Args:
         diagnosis: The state of the machine.

@@ -53,7 +53,7 @@ class FrameSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back whatever is held; safe to call twice and from another thread."""
+        """End the frames and give back whatever is held; safe to call twice, and from another thread."""
         ...
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import cv2
 
 from edge_runtime.base.native_noise import native_silence
-from edge_runtime.model.image import Image
+from edge_runtime.model.image import Image, as_image
 
 # OpenCV itself waits 30 s for either: a viewer would long have given up, and a watchdog restarted us.
 OPEN_LIMIT_S = 10.0
@@ -53,7 +53,7 @@ class Capture:
 
     @property
     def rate_hz(self) -> float:
-        """Frames a second as the video says; 0 or nonsense where it does not know."""
+        """Frames a second that the video says it has; 0 or nonsense where it does not know."""
         return float(self._video.get(cv2.CAP_PROP_FPS))
 
     def grab(self) -> bool:
@@ -69,7 +69,7 @@ class Capture:
         """
         with self._reading, native_silence():  # USB cameras send JPEGs that libjpeg complains of
             done, image = self._video.retrieve()
-        return image if done else None  # type: ignore[return-value]
+        return as_image(image) if done else None
 
     def wait(self, seconds: float) -> bool:
         """Let time pass; returns True, and at once, when the video is closed meanwhile."""

@@ -26,17 +26,17 @@ class Demand:
         self._asked_s: float | None = None
 
     def comes(self) -> None:
-        """Say that the reader wants a frame and waits for it."""
+        """Take note that the reader wants a frame and waits for it."""
         if self._taken_s is not None:
             self._turns_s.append(self._clock() - self._taken_s)
         self._taken_s = None
 
     def takes(self) -> None:
-        """Say that the reader has got its frame and is busy with it."""
+        """Take note that the reader has got its frame and is busy with it."""
         self._taken_s = self._clock()
 
     def wants(self) -> bool:
-        """Whether to convert the frame that has just come; to be asked for each."""
+        """Whether the frame that has just come is worth converting; to be asked once for each frame."""
         now_s = self._clock()
         if self._asked_s is not None:
             self._intervals_s.append(now_s - self._asked_s)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_runtime.base.errors import InputError
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.frames.characters import LABELS, draw_character
-from edge_runtime.model.image import Image
+from edge_runtime.model.image import Image, as_image
 
 _SIDES_PX = (16, 4096)  # no character can be read on less; a scene of the most takes 48 MiB
 
@@ -113,10 +113,10 @@ def _require_size(size: tuple[int, int]) -> None:
 
 
 def _background(rng: np.random.Generator, size: tuple[int, int], paper: float) -> Image:
-    """Soft colours around the grey value ``paper``, a texture at times, and lines and shapes."""
+    """Draw soft colours around the grey value ``paper``, a texture at times, and lines and shapes."""
     height, width = size
     corners = np.clip(paper + rng.uniform(-30, 30, (2, 2, 3)), 0, 255).astype(np.uint8)
-    image: Image = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    image = as_image(cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR))
     if rng.random() < 0.5:
         image = _textured(rng, image)
     for _ in range(int(rng.integers(2, 9))):
@@ -127,14 +127,14 @@ def _background(rng: np.random.Generator, size: tuple[int, int], paper: float) -
 
 
 def _textured(rng: np.random.Generator, image: Image) -> Image:
-    """Patches, checks or clouds: a small random picture enlarged over the image."""
+    """Lay patches, checks or clouds over the image: a small random picture, enlarged."""
     height, width = image.shape[:2]
     cells = rng.integers(0, 256, (int(rng.integers(3, 20)), int(rng.integers(3, 20)), 3), np.uint8)
     enlarge = (cv2.INTER_NEAREST, cv2.INTER_LINEAR)[int(rng.integers(2))]
     texture = cv2.resize(cells, (width, height), interpolation=enlarge)
     strength = float(rng.uniform(0.05, 0.25))
     # The cells have a mean of 127.5: taking it away again keeps the grey value of the paper.
-    return cv2.addWeighted(image, 1.0, texture, strength, -127.5 * strength)  # type: ignore[return-value]
+    return as_image(cv2.addWeighted(image, 1.0, texture, strength, -127.5 * strength))
 
 
 Colour = tuple[float, ...]
@@ -183,7 +183,7 @@ def _print(image: Image, mask: Image, ink: Colour) -> Image:
     """Lay ``ink`` over the image where ``mask`` says so."""
     paper_part = cv2.multiply(image, cv2.merge([255 - mask] * 3), scale=1 / 255)
     ink_part = cv2.multiply(np.full_like(image, ink), cv2.merge([mask] * 3), scale=1 / 255)
-    return cv2.add(paper_part, ink_part)  # type: ignore[return-value]
+    return as_image(cv2.add(paper_part, ink_part))
 
 
 def _ink(rng: np.random.Generator, paper: float) -> Colour:
@@ -212,18 +212,18 @@ def _character_mask(rng: np.random.Generator, label: str, size: tuple[int, int])
     matrix = np.empty((2, 3))
     matrix[:, :2] = scale * shape
     matrix[:, 2] = centre - matrix[:, :2] @ np.array([glyph.shape[1] / 2, glyph.shape[0] / 2])
-    return cv2.warpAffine(glyph, matrix, (width, height), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return as_image(cv2.warpAffine(glyph, matrix, (width, height), flags=cv2.INTER_LINEAR))
 
 
 def _photograph(rng: np.random.Generator, image: Image) -> Image:
-    """Uneven light, a lens out of focus, and a noisy sensor."""
+    """The image as a bad camera sees it: uneven light, a lens out of focus, and a noisy sensor."""
     height, width = image.shape[:2]
     light = rng.uniform(0.55, 1.0, (2, 2)).astype(np.float32) * 255
     shade = cv2.resize(light, (width, height)).astype(np.uint8)
-    image = cv2.multiply(image, cv2.merge([shade] * 3), scale=1 / 255)  # type: ignore[assignment]
+    image = as_image(cv2.multiply(image, cv2.merge([shade] * 3), scale=1 / 255))
     blur_px = float(rng.uniform(0.0, 0.022)) * min(height, width)
     if blur_px > 0.3:  # less hardly reaches the next pixel
-        image = cv2.GaussianBlur(image, (0, 0), blur_px)  # type: ignore[assignment]
+        image = as_image(cv2.GaussianBlur(image, (0, 0), blur_px))
     noise = rng.integers(0, 256, image.shape, np.uint8)
     strength = float(rng.uniform(0.02, 0.22))
-    return cv2.addWeighted(image, 1.0, noise, strength, -127.5 * strength)  # type: ignore[return-value]
+    return as_image(cv2.addWeighted(image, 1.0, noise, strength, -127.5 * strength))

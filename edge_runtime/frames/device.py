@@ -32,6 +32,6 @@ def open_device(device: str, root: Path = ROOT) -> Capture:
 
 
 class DeviceSource(LiveVideo):
-    """The frames of a camera of the kernel's, as they come; one that stops is opened again."""
+    """The frames of a camera behind ``/dev/videoN``, as they come; one that stops is opened again."""
 
     suspects = "its cable and power"

@@ -44,7 +44,7 @@ class FolderSource:
         self._closed = False
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield each picture that can be read. Raises ``InputError`` if none can."""
+        """Each picture of the folder that can be read. Raises ``InputError`` if none can."""
         sequence = 0
         for path in self._paths:
             if self._closed:

@@ -11,7 +11,7 @@ import numpy as np
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import name_in_utf8
 from edge_runtime.base.native_noise import native_silence
-from edge_runtime.model.image import Image
+from edge_runtime.model.image import Image, as_image
 
 #: How the names of pictures end; those of seldom formats that OpenCV reads as well are told by their content.
 PICTURE_NAMES = frozenset({
@@ -108,7 +108,7 @@ def decode(data: Image, name: str) -> Image:
         raise InputError(f"{name} cannot be decoded as a picture, or is absurdly large") from error
     if image is None:
         raise InputError(f"{name} cannot be decoded as a picture, or is absurdly large")
-    return image  # type: ignore[return-value]
+    return as_image(image)
 
 
 def _bytes(path: Path) -> Image:

@@ -207,7 +207,7 @@ def _culprit(root: Path) -> str:
 
 
 def _transform(config: PicameraConfig) -> Any:
-    """Turning by 180 degrees is both flips, which the sensor itself does while it is read."""
+    """What is asked for as flips, to which turning by 180 degrees comes: the sensor does both by itself."""
     from libcamera import Transform  # noqa: PLC0415  comes with picamera2
 
     turned = config.rotation == 180

@@ -20,7 +20,7 @@ _AUTOFOCUS: Mapping[str, dict[str, Any]] = {
 
 
 def stream_size(spec: InputSpec, sensor: tuple[int, int], asked: str | None = None) -> tuple[int, int]:
-    """Width and height of the frames, even, for a network's input.
+    """Width and height, in pixels and even, of the frames to ask the camera for.
 
     The ISP then scales exactly as the preprocessor would: ``letterbox`` asks for the part of the input that
     the picture fills, ``warp`` and ``crop`` for the whole input (see ``crops_field_of_view``).
@@ -44,6 +44,10 @@ def sensor_size(main: tuple[int, int], native: tuple[int, int]) -> tuple[int, in
 
     Left alone, picamera2 takes the mode nearest to the small frames of a network, and on many sensors that
     one sees only the middle of the picture. Half the native size sees all of it, by binning.
+
+    Args:
+        main: Width and height of the frames, in pixels.
+        native: Width and height of the whole sensor, in pixels.
     """
     half = (native[0] // 2, native[1] // 2)
     return half if main[0] <= half[0] and main[1] <= half[1] else native
@@ -55,7 +59,7 @@ def crops_field_of_view(spec: InputSpec, asked: str | None) -> bool:
 
 
 def controls(config: PicameraConfig, available: Mapping[str, tuple[Any, Any, Any]]) -> dict[str, Any]:
-    """The controls to set.
+    """The camera's controls to set, by libcamera's names for them.
 
     Args:
         config: What the user asked for.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.model.image import Image
+from edge_runtime.model.image import Image, as_image
 
 _PACKED = {"RGB888": 3, "BGR888": 3, "XRGB8888": 4, "XBGR8888": 4, "YUYV": 2}  # bytes per pixel
 _TO_BGR = {
@@ -73,4 +73,4 @@ def _rows(buffer: NDArray[np.uint8], layout: BufferLayout, count: int) -> NDArra
 
 
 def _converted(pixels: NDArray[np.uint8], name: str) -> Image:
-    return cv2.cvtColor(pixels, _TO_BGR[name])  # type: ignore[return-value]
+    return as_image(cv2.cvtColor(pixels, _TO_BGR[name]))

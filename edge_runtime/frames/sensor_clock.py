@@ -32,7 +32,7 @@ class SensorClock:
         self._duration_us = 0
 
     def read(self, metadata: Mapping[str, Any]) -> Exposure:
-        """Count one more frame, given its metadata."""
+        """Number one more frame and tell when it was taken, given its metadata of libcamera's."""
         stamp_ns = metadata.get("SensorTimestamp")
         duration_us = int(metadata.get("FrameDuration", 0))
         self._sequence += self._steps(stamp_ns, duration_us)

@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def open_file(location: str) -> Capture:
-    """Open a file that can be read.
+    """Open a film in a file that can be read.
+
+    Args:
+        location: Its name.
 
     Raises:
         InputError: It is empty, or no video.

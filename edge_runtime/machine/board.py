@@ -76,7 +76,7 @@ class ProcessorTimes:
 
 
 def read_board(root: Path = ROOT) -> Board:
-    """Read the facts of the machine whose file system begins at ``root``."""
+    """Read what does not change of the machine whose file system begins at ``root``."""
     processors = _text(root / "proc/cpuinfo")
     return Board(
         model=_board_model(root),
@@ -109,7 +109,7 @@ def read_condition(root: Path = ROOT, vcgencmd: str = "vcgencmd") -> Condition:
 
 
 def read_processor_times(root: Path = ROOT) -> ProcessorTimes | None:
-    """Read /proc/stat, or None where it is hidden (some containers)."""
+    """Read how long the processors have worked since boot; None where /proc/stat is hidden."""
     ticks = _field(_text(root / "proc/stat"), r"^cpu\s+(\d{1,19}(?: \d{1,19}){7,})$")
     if ticks is None:
         return None
@@ -134,7 +134,7 @@ def _board_model(root: Path) -> str:
 
 
 def _cpu_name(cpuinfo: str) -> str:
-    """ARM kernels name no model; the part number tells the Pis apart."""
+    """The processor's name: on ARM, where kernels name no model, by its part number."""
     named = _field(cpuinfo, r"^model name\s*:\s*(.+)$")
     part = _field(cpuinfo, r"^CPU part\s*:\s*(\S+)$")
     cores = {"0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"}

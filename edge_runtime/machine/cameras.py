@@ -35,7 +35,7 @@ class Cameras:
 
     @property
     def on_connector(self) -> bool:
-        """Whether a camera for picamera2 is there."""
+        """Whether there is a camera on the connector, which picamera2 can read."""
         return bool(self.sensors) or self.receives
 
 

@@ -6,8 +6,8 @@ from edge_runtime.base.errors import InputError
 
 
 def path() -> Path:
-    """The demo's network. Raises ``InputError`` if this installation lacks it."""
-    found = Path(__file__).with_name("demo.onnx")
-    if not found.is_file():
-        raise InputError(f"the demo's network {found} is missing: install pi-infer again, or give --model")
-    return found
+    """Path of the demo's network. Raises ``InputError`` if this installation lacks it."""
+    network = Path(__file__).with_name("demo.onnx")
+    if not network.is_file():
+        raise InputError(f"the demo's network {network} is missing: install pi-infer again, or give --model")
+    return network

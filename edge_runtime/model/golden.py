@@ -37,12 +37,25 @@ def fitted_card(network: Network, card: ModelCard) -> ModelCard:
 
 
 def golden_frame(seed: int, size: tuple[int, int]) -> Image:
-    """The frame that a golden output belongs to: (height, width, 3) uint8 noise."""
+    """The frame that a golden output belongs to: noise.
+
+    Args:
+        seed: The golden output's.
+        size: Height and width in pixels, of the card's input.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
 
 
 def golden_of(network: Network, card: ModelCard, seed: int = 0) -> Golden:
     """Compute the golden output of a network.
+
+    Args:
+        network: The network.
+        card: Its card, with or without such an output.
+        seed: Draws the frame.
 
     Raises:
         InputError: The card does not fit the network.
@@ -93,8 +106,8 @@ def _samples(output: NDArray[np.float32]) -> NDArray[np.float64]:
     return output.reshape(-1)[np.linspace(0, output.size - 1, count).astype(np.int64)].astype(np.float64)
 
 
-def _relative_error(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
-    if not np.all(np.isfinite(found)) or found.shape != expected.shape:
+def _relative_error(answer: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    if not np.all(np.isfinite(answer)) or answer.shape != expected.shape:
         return math.inf
     largest = float(np.max(np.abs(expected), initial=0.0))
-    return float(np.max(np.abs(found - expected), initial=0.0)) / (largest or 1.0)
+    return float(np.max(np.abs(answer - expected), initial=0.0)) / (largest or 1.0)

@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that what only speaks of pictures (results, o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,3 +35,8 @@ class Placement:
     scale_y: float
     offset_x: int
     offset_y: int
+
+
+def as_image(array: NDArray[Any]) -> Image:
+    """What OpenCV returned, as the 8-bit picture that it is: the same array, nothing is copied."""
+    return np.asarray(array, np.uint8)

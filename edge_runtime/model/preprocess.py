@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.model.card import InputSpec
-from edge_runtime.model.image import Image, Placement, Tensor
+from edge_runtime.model.image import Image, Placement, Tensor, as_image
 
 _INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
@@ -30,7 +30,7 @@ class Preprocessor:
     """
 
     def __init__(self, spec: InputSpec, element: str = "float32") -> None:
-        """Prepare the buffers.
+        """Prepare the buffers and tables of one network's input.
 
         Args:
             spec: How frames become the input; channels come first where its layout is not known.
@@ -69,7 +69,7 @@ class Preprocessor:
         return self._tensor
 
     def placement(self, image: Image) -> Placement:
-        """Where ``image`` will lie in the input, for mapping boxes back."""
+        """Where an image (H, W, 3) will lie in the network's input, for mapping boxes back."""
         height, width = self.spec.size
         scale_y, scale_x = height / image.shape[0], width / image.shape[1]
         if self.spec.resize == "warp":
@@ -106,12 +106,12 @@ class Preprocessor:
     def _select(self, image: Image, channel: int | None, into: Image) -> Image:
         """One channel of a frame, or all, in the order of the card: written into a buffer, or as they are."""
         if self.spec.colour == "GRAY":
-            return _pixels(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, dst=into))
+            return as_image(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, dst=into))
         if channel is not None:
             index = channel if self.spec.colour == "BGR" else 2 - channel
-            return _pixels(cv2.extractChannel(image, index, dst=into))
+            return as_image(cv2.extractChannel(image, index, dst=into))
         return (
-            image if self.spec.colour == "BGR" else _pixels(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=into))
+            image if self.spec.colour == "BGR" else as_image(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=into))
         )
 
 
@@ -151,13 +151,8 @@ def _resize(image: Image, size: tuple[int, int], interpolation: str, into: Image
     if interpolation == "auto":
         shrinking = size[0] * size[1] < image.shape[0] * image.shape[1]
         interpolation = "area" if shrinking else "bilinear"
-    result = _pixels(cv2.resize(image, size, dst=into, interpolation=_INTERPOLATION[interpolation]))
+    result = as_image(cv2.resize(image, size, dst=into, interpolation=_INTERPOLATION[interpolation]))
     if into is not None and result is not into:
         into[:] = result  # OpenCV reallocated: the target was a view it could not write into
         return into
     return result
-
-
-def _pixels(result: NDArray[Any]) -> Image:
-    """What OpenCV returned, as the 8-bit picture that it is: the same array, nothing is copied."""
-    return np.asarray(result, np.uint8)

@@ -69,7 +69,7 @@ class Background(Generic[News]):
 
     @property
     def state(self) -> OutputState:
-        """How it fares now."""
+        """How the output fares now."""
         return OutputState(self._name, self._delay_s > 0, self._skipped)
 
     def end(self) -> None:
@@ -81,7 +81,7 @@ class Background(Generic[News]):
                 self._changed.notify()
 
     def close(self) -> None:
-        """End, and wait for it; at most five seconds after the end began."""
+        """End the output, and wait until it is closed; at most five seconds from when the end began."""
         self.end()
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()))
 
@@ -152,7 +152,7 @@ class FrameBackground(Background[FrameResult]):
     """An output of frames on a thread of its own, without their pictures, which it would hold for nothing."""
 
     def publish(self, frame_result: FrameResult) -> None:
-        """Hand over one frame; never waits and never fails."""
+        """Hand a frame over to the output's thread; never waits and never fails."""
         kept = frame_result.without_image()
         self._offer(lambda: kept)
 
@@ -161,7 +161,7 @@ class PictureBackground(Background[FrameResult]):
     """An output of frames on a thread of its own that shows their pictures."""
 
     def publish(self, frame_result: FrameResult) -> None:
-        """Hand over one frame; never waits and never fails."""
+        """Hand a frame over to the output's thread; never waits and never fails."""
         self._offer(lambda: frame_result)
 
 

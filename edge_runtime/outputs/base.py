@@ -12,7 +12,7 @@ class Output(Protocol[News_contra]):
     """Somewhere news goes; what kind of news is said by ``FrameOutput`` and ``StatusOutput``."""
 
     def publish(self, news: News_contra, /) -> None:
-        """Deliver it.
+        """Deliver one piece of news.
 
         Raises:
             PiInferError: It cannot be delivered.
@@ -21,13 +21,13 @@ class Output(Protocol[News_contra]):
         ...
 
     def close(self) -> None:
-        """Give back whatever is held."""
+        """End the output and give back whatever it holds."""
         ...
 
 
 class FrameOutput(Output[FrameResult], Protocol):
-    """Takes every finished frame, as JSON lines and the live page's pictures do."""
+    """An output that takes every finished frame, as JSON lines and the live page's pictures do."""
 
 
 class StatusOutput(Output[Status], Protocol):
-    """Is told how the run stands, newest result included, as MQTT and Prometheus' textfile are."""
+    """An output that is told how the run stands, newest result included: MQTT, Prometheus' textfile."""

@@ -13,7 +13,12 @@ LONGEST_STATE = 250  # Home Assistant takes 255 characters
 
 @dataclass(frozen=True)
 class Message:
-    """What to publish where; retained."""
+    """A message to publish, which the broker shall retain.
+
+    Attributes:
+        topic: Where to.
+        payload: What, as JSON.
+    """
 
     topic: str
     payload: dict[str, Any]
@@ -21,7 +26,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Device:
-    """Who introduces itself.
+    """The device that introduces itself.
 
     Attributes:
         name: Unique among the devices of a broker; letters, digits, - and _.
@@ -38,7 +43,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Entity:
-    """One figure, in Home Assistant's words; what is None is left out."""
+    """A figure of the device's, in the words of Home Assistant's discovery; what is None is left out."""
 
     name: str
     value_template: str
@@ -81,7 +86,7 @@ THROTTLED = Entity(
 
 
 def introduction(device: Device, status: Status) -> Iterator[Message]:
-    """The messages for every figure that this machine knows."""
+    """The messages that introduce a device: one for every figure that this machine knows."""
     yield _message("sensor", "result", RESULT, device, status)
     figures = dict(FIGURES)
     if status.temperature_c is not None:

@@ -55,7 +55,7 @@ class JsonLines:
             raise self._cannot_write(error) from error
 
     def publish(self, frame_result: FrameResult) -> None:
-        """Write one line.
+        """Write a frame as one line.
 
         Raises:
             InputError: The disk is full or the file cannot be written; no part of the line stays in it.

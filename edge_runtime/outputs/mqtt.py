@@ -29,7 +29,7 @@ FAREWELL_LIMIT_S = 2.0
 
 @dataclass(frozen=True)
 class Broker:
-    """Where and how to publish.
+    """A broker, and how to publish there.
 
     Attributes:
         address: Of the broker.
@@ -57,7 +57,7 @@ class Broker:
 
 
 def broker_of(config: MqttConfig) -> Broker:
-    """What the settings mean.
+    """The broker that the settings name, once what they need is there.
 
     Raises:
         InputError: paho-mqtt is missing, there is no broker, or a file cannot be read.
@@ -86,7 +86,7 @@ def broker_of(config: MqttConfig) -> Broker:
 
 
 class Mqtt:
-    """One connection to a broker."""
+    """The output to an MQTT broker: one connection; when it breaks, another is to be opened."""
 
     def __init__(self, broker: Broker, status: Status) -> None:
         """Connect and introduce the device; waits for the broker.
@@ -120,7 +120,7 @@ class Mqtt:
         self._send("state", payload, qos=self._broker.qos)
 
     def close(self) -> None:
-        """Say that we go, and disconnect."""
+        """Tell the broker that we go, and disconnect."""
         self._limit_s = FAREWELL_LIMIT_S  # a broker that hangs must not hold up the end of the run
         try:
             if self._trouble is None:

@@ -17,14 +17,19 @@ COMMON_HEADERS = {
 
 @dataclass(frozen=True)
 class Page:
-    """A page and the policy that lets its own style and script run, and nothing else."""
+    """A page and the policy that lets its own style and script run, and nothing else.
+
+    Attributes:
+        body: The page, HTML in UTF-8.
+        policy: For the header ``Content-Security-Policy``.
+    """
 
     body: bytes
     policy: str
 
 
 def load_page(name: str) -> Page:
-    """Read a page that ships with this package."""
+    """Read a page that ships with this package, by its file name."""
     body = (files("edge_runtime.outputs") / name).read_bytes()
     policy = (
         f"default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src {_hashes(body, b'style')}; "

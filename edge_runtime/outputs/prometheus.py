@@ -34,7 +34,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Metric:
-    """A name with its type, its description and its samples."""
+    """A metric of Prometheus': its name, its type, its description in words, and its samples."""
 
     name: str
     kind: str
@@ -43,7 +43,7 @@ class Metric:
 
 
 def exposition(status: Status) -> str:
-    """All metrics of a run."""
+    """All metrics of a run, in Prometheus' text format."""
     return "".join(_text(metric) for metric in (*_run_metrics(status), *_machine_metrics(status)))
 
 
@@ -65,7 +65,7 @@ class Textfile:
         self._path = path
 
     def publish(self, status: Status) -> None:
-        """Write the figures. Raises ``InputError`` where that is impossible."""
+        """Replace the file by the figures of now. Raises ``InputError`` where that is impossible."""
         with atomic_path(self._path) as temporary:
             temporary.write_text(exposition(status), encoding="utf-8")
             temporary.chmod(0o644)  # node-exporter is another user, whatever our umask

@@ -75,7 +75,7 @@ class PictureStream:
         return self._ended
 
     def close(self) -> None:
-        """End the stream for all viewers."""
+        """End the stream for all viewers, and its thread."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()

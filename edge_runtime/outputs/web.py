@@ -103,7 +103,7 @@ class LivePage:
 
 
 def page_url(access: Access, *, with_token: bool) -> str:
-    """What to type into a browser; with the token where nobody knows it yet."""
+    """The live page's address as one types it into a browser; with the token where nobody knows it yet."""
     host = access.address.host
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104  compared, not bound
     token = f"?token={access.token}" if access.token and with_token else ""
@@ -111,12 +111,12 @@ def page_url(access: Access, *, with_token: bool) -> str:
 
 
 class _Handler(BoundedHandler):
-    """Answers one request."""
+    """Answers one request to the live page."""
 
     site: Site
 
     def do_GET(self) -> None:  # noqa: N802  the base class calls it that
-        """Answer with a body."""
+        """Answer a request for a page, a picture or figures."""
         try:
             parts = urlsplit(self.path)
             tokens = parse_qs(parts.query, max_num_fields=8).get("token", [])
@@ -128,7 +128,7 @@ class _Handler(BoundedHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """One line of text instead of a page that repeats what was asked."""
+        """Answer with one line of text instead of a page that repeats what was asked."""
         del message, explain
         self._send(HTTPStatus(code), f"{HTTPStatus(code).phrase}\n")
 

@@ -18,7 +18,7 @@ LONGEST_TOKEN = 200
 
 @dataclass(frozen=True)
 class Access:
-    """The rules of one server.
+    """Who may see what one server shows.
 
     Attributes:
         address: What it is bound to.
@@ -30,7 +30,7 @@ class Access:
 
     @property
     def cookie_name(self) -> str:
-        """Cookies do not tell ports apart, so their names must."""
+        """Name of the cookie that keeps the token: cookies do not tell ports apart, so it must."""
         return f"pi-infer-{self.address.port}"
 
     def foreign(self, headers: Message) -> bool:

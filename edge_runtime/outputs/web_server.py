@@ -23,20 +23,28 @@ log = logging.getLogger(__name__)
 
 
 class BoundedServer(ThreadingHTTPServer):
-    """A thread for each connection, and no more than 32 of them."""
+    """An HTTP server with a thread for each connection, and no more than 32 of them."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64  # a browser opens several connections at once
 
     def __init__(self, address: Address, handler: type[BaseHTTPRequestHandler]) -> None:
-        """Bind and listen. Raises ``OSError``."""
+        """Bind and listen.
+
+        Args:
+            address: Where to.
+            handler: Answers each request.
+
+        Raises:
+            OSError: The address cannot be had.
+        """
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self._slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__((address.host, address.port), handler)
 
     def server_bind(self) -> None:
-        """As the base class does, but without asking a name server who we are."""
+        """Bind as the base class does, but without asking a name server who we are."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
@@ -60,14 +68,14 @@ class BoundedServer(ThreadingHTTPServer):
             self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """A visitor who goes away is nothing to report."""
+        """Report a request that failed, unless its visitor just went away."""
         error = sys.exception()
         if not isinstance(error, OSError):
             log.warning("web: a request failed: %s: %s", type(error).__name__, error)
 
 
 class BoundedHandler(BaseHTTPRequestHandler):
-    """One request for each connection, that must be complete within five seconds and 16 KiB."""
+    """Answers one request for each connection, which must be complete within five seconds and 16 KiB."""
 
     server_version = "pi-infer"
     sys_version = ""

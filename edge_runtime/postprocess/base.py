@@ -33,7 +33,7 @@ class Prediction:
     box: Box | None = None
 
     def words(self) -> str:
-        """As in ``cat 97.3 %``."""
+        """The class and its score for people, as in ``cat 97.3 %``."""
         return f"{self.label} {100 * self.score:.1f} %"
 
 

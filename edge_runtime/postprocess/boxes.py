@@ -12,19 +12,19 @@ _TINY = np.finfo(np.float32).tiny
 
 
 def corners(centred: Floats) -> Floats:
-    """(N, 4) boxes as centre x, centre y, width, height → (N, 4) as left, top, right, bottom."""
+    """Turn boxes (N, 4) of centre x, centre y, width, height into left, top, right, bottom: (N, 4)."""
     half = centred[:, 2:] / 2
     return np.concatenate([centred[:, :2] - half, centred[:, :2] + half], axis=1)
 
 
 def areas(boxes: Floats) -> Floats:
-    """(N,) areas of (N, 4) boxes given by corners; a box turned inside out has none."""
+    """Areas (N,) of boxes (N, 4) given by corners; a box turned inside out has none."""
     sides: Floats = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     return sides[:, 0] * sides[:, 1]
 
 
 def intersections(first: Floats, second: Floats) -> Floats:
-    """(N, M) areas common to each of (N, 4) and each of (M, 4) boxes given by corners."""
+    """Areas (N, M) common to each of (N, 4) and each of (M, 4) boxes given by corners."""
     top_left = np.maximum(first[:, None, :2], second[None, :, :2])
     bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
     sides: Floats = np.maximum(bottom_right - top_left, 0)
@@ -32,7 +32,7 @@ def intersections(first: Floats, second: Floats) -> Floats:
 
 
 def iou(first: Floats, second: Floats) -> Floats:
-    """(N, M) intersection over union of boxes given by corners; 0 where both are empty."""
+    """Intersection over union (N, M) of (N, 4) and (M, 4) boxes by corners; 0 where both are empty."""
     common = intersections(first, second)
     union = areas(first)[:, None] + areas(second)[None, :] - common
     return np.where(union > 0, common / np.maximum(union, _TINY), 0)

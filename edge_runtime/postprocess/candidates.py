@@ -67,7 +67,11 @@ class Head:
 
 
 def read_thresholds(decoder: Mapping[str, Any], default: Thresholds) -> Thresholds:
-    """``score_threshold``, ``iou_threshold`` and ``max_detections`` of a card's decoder.
+    """Read ``score_threshold``, ``iou_threshold`` and ``max_detections`` of a card's decoder.
+
+    Args:
+        decoder: As it stands in the card.
+        default: What counts where it names none.
 
     Raises:
         InputError: One of them is impossible.

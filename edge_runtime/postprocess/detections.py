@@ -25,7 +25,7 @@ _NAMED_IN_WORDS = 3
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in a frame, best first.
+    """What a detector found in a frame, best first.
 
     Attributes:
         boxes: (N, 4) float32, left, top, right, bottom in pixels of the frame, clipped to it.
@@ -63,8 +63,8 @@ class Detections:
         return f"{named} and {more} more" if more > 0 else named
 
     def to_document(self) -> dict[str, Any]:
-        """``valid``, and ``detections`` with ``label``, ``class``, ``score`` and ``box`` in pixels."""
-        found = zip(self.labels, self.classes, self.scores, self.boxes, strict=True)
+        """As JSON: ``valid``, and ``detections`` of ``label``, ``class``, ``score`` and ``box`` in pixels."""
+        rows = zip(self.labels, self.classes, self.scores, self.boxes, strict=True)
         return {
             "valid": self.valid,
             "detections": [
@@ -74,7 +74,7 @@ class Detections:
                     "score": round(float(score), 4),
                     "box": [round(float(side), 1) for side in box],
                 }
-                for label, index, score, box in found
+                for label, index, score, box in rows
             ],
         }
 
@@ -115,15 +115,15 @@ class Detector:
             return self._detections(_NOTHING, valid=False)
         thresholds = self.thresholds
         with np.errstate(over="ignore"):  # what a hostile network overflows becomes infinite, and is clipped
-            found = self.head.decode(outputs, thresholds)
-        boxes = np.clip(found.boxes, -_FAR_OUTSIDE, _FAR_OUTSIDE)  # so that no area overflows
+            proposed = self.head.decode(outputs, thresholds)
+        boxes = np.clip(proposed.boxes, -_FAR_OUTSIDE, _FAR_OUTSIDE)  # so that no area overflows
         # What lies outside the frame shrinks to nothing there. Overlaps, though, are judged on the boxes as
         # the network gave them: two that the frame's edge cuts to the same strip may be of two things.
         in_frame = to_frame(boxes, placement, image_shape)
-        inside = np.flatnonzero((areas(in_frame) > 0) & self.wanted.keeps(found.classes, found.scores))
-        kept = inside[self._suppress(boxes[inside], found.scores[inside], found.classes[inside])]
+        inside = np.flatnonzero((areas(in_frame) > 0) & self.wanted.keeps(proposed.classes, proposed.scores))
+        kept = inside[self._suppress(boxes[inside], proposed.scores[inside], proposed.classes[inside])]
         return self._detections(
-            Candidates(in_frame[kept], found.scores[kept], found.classes[kept]), valid=True
+            Candidates(in_frame[kept], proposed.scores[kept], proposed.classes[kept]), valid=True
         )
 
     def _suppress(self, boxes: Floats, scores: Floats, classes: Indices) -> Indices:
@@ -132,9 +132,9 @@ class Detector:
             return np.argsort(-scores, kind="stable")[:limit]
         return nms(boxes, scores, classes, self.thresholds.iou, limit)
 
-    def _detections(self, found: Candidates, *, valid: bool) -> Detections:
-        labels = tuple(self.label(int(index)) for index in found.classes)
-        return Detections(found.boxes, found.scores, found.classes, labels, valid)
+    def _detections(self, kept: Candidates, *, valid: bool) -> Detections:
+        labels = tuple(self.label(int(index)) for index in kept.classes)
+        return Detections(kept.boxes, kept.scores, kept.classes, labels, valid)
 
 
 _NOTHING = Candidates(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.intp))

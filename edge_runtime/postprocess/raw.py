@@ -25,16 +25,16 @@ class RawOutputs:
     valid: bool
 
     def predictions(self, most: int | None = None) -> tuple[Prediction, ...]:
-        """None: what the values mean is not known."""
+        """Nothing: what the values mean is not known."""
         del most
         return ()
 
     def best(self) -> Prediction | None:
-        """None: what the values mean is not known."""
+        """None, always: what the values mean is not known."""
         return None
 
     def words(self) -> str:
-        """The outputs' shapes."""
+        """The shapes of the outputs, for people."""
         if not self.valid:
             return INVALID_WORDS
         return ", ".join(f"output {list(array.shape)}" for array in self.arrays)
@@ -49,7 +49,7 @@ class RawOutputs:
 
 
 class Raw:
-    """Hands the outputs on."""
+    """Postprocessor of networks whose outputs are not decoded: hands them on as they are."""
 
     def __call__(self, outputs: Outputs, placement: Placement, image_shape: tuple[int, int]) -> RawOutputs:
         """The outputs of one frame; where it lay in the input is not used, for nothing is mapped back."""

@@ -59,9 +59,9 @@ def ssd_head(decoder: Mapping[str, Any], input_size: tuple[int, int], require_cl
         require_classes(shapes[1][2])
         scores = outputs[1][0]
         require_scores(scores, "ssd")
-        rows, found = pick(scores, thresholds)
+        rows, indices = pick(scores, thresholds)
         boxes = _decode_boxes(outputs[0][0, rows], anchors[rows], variances) * pixels
-        return Candidates(corners(boxes), scores[rows, found].astype(np.float32), found)
+        return Candidates(corners(boxes), scores[rows, indices].astype(np.float32), indices)
 
     return Head(decode)
 

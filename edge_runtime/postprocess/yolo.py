@@ -39,8 +39,8 @@ def yolov5_head(require_classes: ClassCheck) -> Head:
         rows = rows[rows[:, 4] > thresholds.score].astype(np.float32, copy=False)
         require_scores(rows[:, 5:], "yolov5")
         scores = rows[:, 5:] * rows[:, 4:5]
-        chosen, found = pick(scores, thresholds)
-        return Candidates(corners(rows[chosen, :4]), scores[chosen, found], found)
+        chosen, indices = pick(scores, thresholds)
+        return Candidates(corners(rows[chosen, :4]), scores[chosen, indices], indices)
 
     return Head(decode)
 
@@ -60,9 +60,9 @@ def yolov8_head(require_classes: ClassCheck) -> Head:
         columns = outputs[0][0]
         require_scores(columns[4:], "yolov8")
         scores = columns[4:].T
-        chosen, found = pick(scores, thresholds)
+        chosen, indices = pick(scores, thresholds)
         boxes = corners(columns[:4, chosen].T.astype(np.float32))
-        return Candidates(boxes, scores[chosen, found].astype(np.float32), found)
+        return Candidates(boxes, scores[chosen, indices].astype(np.float32), indices)
 
     return Head(decode)
 

@@ -94,7 +94,7 @@ class RemoteHost:
         self._pushed = 0
 
     def __enter__(self) -> Self:
-        """Connect. Raises ``RemoteError`` where that fails."""
+        """Connect to the machine. Raises ``RemoteError`` where that fails."""
         folder = tempfile.gettempdir()
         self._private = tempfile.TemporaryDirectory(
             prefix="pi-infer-",

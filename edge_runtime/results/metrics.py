@@ -21,13 +21,13 @@ class LatencySummary:
 
 
 class LatencyWindow:
-    """The latencies of the last few frames."""
+    """Keeps the latencies of the last few frames, and no more memory than they take."""
 
     def __init__(self, size: int = WINDOW) -> None:
         self._values_ms: deque[float] = deque(maxlen=size)
 
     def add(self, latency_ms: float) -> None:
-        """Count one frame; the oldest falls out of a full window."""
+        """Count the latency of one frame, in milliseconds; the oldest falls out of a full window."""
         self._values_ms.append(latency_ms)
 
     def summary(self) -> LatencySummary:

@@ -3,9 +3,8 @@
 import unicodedata
 
 import cv2
-import numpy as np
 
-from edge_runtime.model.image import Image
+from edge_runtime.model.image import Image, as_image
 from edge_runtime.postprocess.base import Box, Prediction
 from edge_runtime.results.frame_result import FrameResult
 
@@ -28,7 +27,11 @@ COLOURS = (
 
 
 def drawn(frame_result: FrameResult) -> Image:
-    """A copy of the frame, 480 to 960 pixels on its longer side, with boxes or labels."""
+    """A picture of the frame with boxes or labels on it.
+
+    Returns:
+        (H, W, 3) uint8, blue, green, red, 480 to 960 pixels on its longer side, in memory of its own.
+    """
     image = frame_result.frame.image
     factor = _factor(image)
     canvas = _scaled(image, factor)
@@ -60,7 +63,7 @@ def _scaled(image: Image, factor: float) -> Image:
         return image.copy()
     height, width = (max(1, round(side * factor)) for side in image.shape[:2])
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+    return as_image(cv2.resize(image, (width, height), interpolation=method))
 
 
 def _box(canvas: Image, prediction: Prediction, box: Box, factor: float) -> None:

@@ -51,7 +51,7 @@ class Status:
     outputs: tuple[OutputState, ...]
 
     def words(self) -> str:
-        """The newest result in a few words."""
+        """The newest result in a few words, or that there is none yet."""
         return self.run.last.result.words() if self.run.last else NO_FRAME_YET
 
     @property

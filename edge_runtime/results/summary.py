@@ -73,7 +73,7 @@ class RunSummary:
         self._correct = 0
 
     def add(self, frame_result: FrameResult) -> None:
-        """Count one finished frame."""
+        """Count one finished frame, and take it for the newest."""
         with self._lock:
             self.rate.add(frame_result.finished_ns)
             self.latency.add(frame_result.latency_ms)
@@ -101,7 +101,7 @@ class RunSummary:
             )
 
     def line(self) -> str:
-        """The newest frame and the pace, in one line."""
+        """The newest frame and the pace of the run, in one line for people."""
         if self.last is None:
             return NO_FRAME_YET
         p50_ms = self.latency.summary().p50_ms
@@ -109,7 +109,7 @@ class RunSummary:
         return f"{self.last.words()} | {', '.join(pace)}"
 
     def totals(self) -> str:
-        """The whole run so far, in one line."""
+        """The whole run so far, in one line for people."""
         latency = self.latency.summary()
         parts = [
             f"{self.rate.frames} frame{'s' * (self.rate.frames != 1)}",

@@ -19,7 +19,7 @@ OPTION = re.compile(r"--?[A-Za-z][^\s=]*")
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Names the first option it does not know, and the one that was probably meant.
+    """A parser that names the first option it does not know, and the one that was probably meant.
 
     argparse itself would go on, take the value of that option for a command, and complain of that.
     """
@@ -32,13 +32,13 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # argparse declares what we do not use, too
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse as the base class does, once it is certain that each option exists."""
+        """Parse a command line as the base class does, once it is certain that each option exists."""
         given = list(sys.argv[1:] if args is None else args)
         self._require_known(given)
         return super().parse_known_args(given, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """End with exit code 2 and one line."""
+        """End the program with exit code 2 and one line on what is wrong with its command line."""
         self.exit(2, f"{self.prog.split()[0]}: error: {message} (see {self.prog} --help)\n")
 
     def _require_known(self, given: list[str]) -> None:

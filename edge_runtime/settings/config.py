@@ -86,7 +86,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class LiveConfig:
-    """``[live]``: only for ``pi-infer`` without a command."""
+    """``[live]``: how long a run of ``pi-infer`` without a command takes, and how it is shown."""
 
     frames: Annotated[int | None, Option("--frames", "end after N frames", "N", low=1)] = None
     plain: Annotated[bool, Option("--plain", "plain lines, also on a terminal")] = False
@@ -94,7 +94,7 @@ class LiveConfig:
 
 @dataclass(frozen=True)
 class ServiceConfig:
-    """``[service]``: only for ``pi-infer service``."""
+    """``[service]``: how often ``pi-infer service`` writes to its log."""
 
     log_seconds: Annotated[
         int,
@@ -118,7 +118,13 @@ class Config:
 
 
 def with_values(config: Config, section: str, values: dict[str, Any]) -> Config:
-    """The settings ``config`` with some of one section replaced."""
+    """Settings with some of one section replaced.
+
+    Args:
+        config: The settings as they are.
+        section: Name of the section.
+        values: The new values by their keys, checked already.
+    """
     return replace(config, **{section: replace(getattr(config, section), **values)})
 
 

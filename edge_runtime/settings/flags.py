@@ -13,7 +13,7 @@ from edge_runtime.settings.toml import read_config
 
 
 def add_flags(parser: argparse.ArgumentParser, sections: Iterable[str] = tuple(SETTINGS)) -> None:
-    """Give ``parser`` ``--config`` and a flag for every setting of ``sections``."""
+    """Give a parser ``--config``, and a flag for every setting of some sections."""
     parser.add_argument(
         "--config",
         type=Path,

@@ -56,14 +56,14 @@ class Setting:
 
     @property
     def help(self) -> str:
-        """One line about it, with its default; that a switch is off needs no words."""
+        """One line about the setting, with its default; that a switch is off needs no words."""
         if self.default is None or self.default is False:
             return self.option.help
         default = "yes" if self.default is True else str(self.default).removesuffix(".0")
         return f"{self.option.help} (default: {default})"
 
     def checked(self, value: Any) -> Any:
-        """The value in the setting's own type. Raises ``ValueError`` that says what it must be."""
+        """A value in the setting's own type. Raises ``ValueError`` that says what it must be."""
         if self.kind in (int, float):
             return self._checked_number(value)
         if self.kind is bool:

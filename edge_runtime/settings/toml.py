@@ -15,7 +15,7 @@ from edge_runtime.settings.option import nearest, shown
 
 
 def read_config(path: Path) -> Config:
-    """Read a settings file; what it leaves out keeps its default.
+    """Read a file of settings; what it leaves out keeps its default.
 
     Relative file names in it are meant from its own folder.
 

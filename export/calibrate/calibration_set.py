@@ -72,6 +72,7 @@ def calibration_set(
     reader = ImageReader(files, padding)
     apart = files_apart(files) if judged else set()
     fit = [file.path for file in files if file.path not in apart]
+    # Unreadable files count too: which images are held out shall not depend on what is damaged before them.
     index_of = {path: index for index, path in enumerate(fit)}
     preprocessor = Preprocessor(spec, element)
     with InputWriter(folder / "fit.f32") as fitted, InputWriter(folder / "apart.f32") as judging:
@@ -81,9 +82,11 @@ def calibration_set(
             tensor = preprocessor(image.pixels)
             alike.add(tensor)
             if image.file.path in apart:
+                # Never sampled and never held out: any rising index will do.
                 judging.add(len(judging.kept()), tensor)
             else:
                 fitted.add(index_of[image.file.path], tensor)
+        # Of equal images those held out would tell nothing that a fit has not seen.
         if alike.all:
             raise InputError("all calibration images are the same to the network; give different ones")
         return CalibrationSet(fitted.kept(), judging.kept(), tuple(reader.skipped))
@@ -133,5 +136,5 @@ class _Alike:
 
     @property
     def all(self) -> bool:
-        """Of two or more: a single image is too few, which is another error."""
+        """Whether there are several tensors and all are the same; a single one is too few, another error."""
         return self._same and self._count > 1

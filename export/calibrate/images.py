@@ -64,6 +64,7 @@ class ImageFolder:
             members = [file for file in self.files if file.class_name == name]
             order = generator.permutation(len(members))
             turns += [(turn, position, members[index]) for turn, index in enumerate(order)]
+        # The first of each class, then the second of each: evenly, and a larger count only adds.
         turns.sort(key=lambda item: item[:2])
         chosen = {file.path for _, _, file in turns[:count]}
         return replace(self, files=tuple(file for file in self.files if file.path in chosen))
@@ -99,6 +100,7 @@ class ImageReader:
     """Decodes pictures one after the other; may be iterated again.
 
     Attributes:
+        files: The pictures, readable or not.
         skipped: The unreadable ones met by the last iteration.
     """
 

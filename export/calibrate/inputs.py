@@ -74,6 +74,6 @@ class InputWriter:
         self._indices.append(index)
 
     def kept(self) -> KeptInputs:
-        """What was added so far."""
+        """The inputs added so far, ready to be read."""
         self._file.flush()
         return KeptInputs(self._path, self._shape, tuple(self._indices), self._element)

@@ -16,8 +16,8 @@ class LayerMoments:
     """Collects the moments of a layer's patches and wanted responses.
 
     Attributes:
-        halves: Of the samples to fit on, and of those held out.
-        parts: The same for each group of a grouped convolution; empty for other layers.
+        halves: Collects the samples to fit on, and those held out.
+        parts: Collects the samples of each group of a grouped convolution; empty for other layers.
     """
 
     def __init__(self, layer: WeightedLayer, *, with_patches: bool) -> None:
@@ -33,10 +33,17 @@ class LayerMoments:
         self.parts = tuple(LayerMoments(part, with_patches=with_patches) for part in layer.parts)
 
     def add(self, patches: Samples, wanted: Samples, *, held_out: bool) -> None:
-        """Add the samples of an image: patches (n, group·c·kh·kw) and responses (n, d)."""
+        """Add the samples of an image.
+
+        Args:
+            patches: (n, c·kh·kw) float32, of a grouped convolution group after group.
+            wanted: (n, d) float32 responses.
+            held_out: Whether the image serves to choose among fits, and not to fit.
+        """
         pieces = zip(self.parts, self._own.split(patches), self._own.split(wanted), strict=True)
         for part, x, y in pieces:
             part.add(x, y, held_out=held_out)
+        # Without columns the moments are those of y alone: xx is what takes time and memory.
         if self.parts or not self._with_patches:
             patches = patches[:, :0]
         elif is_condensed(self._own.layer):
@@ -51,7 +58,7 @@ class LayerMoments:
             part.merge(other_part)
 
     def data(self, nonlinearity: Nonlinearity | None = None, pairs: Pairs | None = None) -> LayerData:
-        """What was collected.
+        """The moments collected so far, with all else that a method may use to replace the layer.
 
         Args:
             nonlinearity: The activation that follows; None for the identity.
@@ -81,7 +88,7 @@ def is_condensed(layer: Layer) -> bool:
 
 
 def moments_bytes(layer: Layer, *, with_patches: bool) -> int:
-    """Memory that the moments of a layer take."""
+    """Memory in bytes that the moments of a layer take."""
     inputs = layer.out_channels if is_condensed(layer) else layer.patch_length
     return 2 * 8 * (layer.out_channels**2 + (layer.group * inputs**2 if with_patches else 0))
 

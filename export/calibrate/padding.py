@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from edge_runtime.model.image import Image
+from edge_runtime.model.image import Image, as_image
 
 MAX_FACTOR = 16.0
 
@@ -26,7 +26,7 @@ class SquarePadding:
         height, width = image.shape[:2]
         side = round(self.factor * max(height, width))
         top, left = (side - height) // 2, (side - width) // 2
-        return cv2.copyMakeBorder(  # type: ignore[return-value]
+        padded = cv2.copyMakeBorder(
             image,
             top,
             side - height - top,
@@ -35,6 +35,7 @@ class SquarePadding:
             cv2.BORDER_CONSTANT,
             value=(self.grey,) * 3,
         )
+        return as_image(padded)
 
 
 def parse_padding(text: str) -> SquarePadding:

@@ -26,13 +26,20 @@ class PairChooser:
         self._kept: tuple[list[tuple[Samples, Samples]], ...] = ([], [])
 
     def add(self, index: int, patches: Samples, responses: Samples) -> None:
-        """Offer the samples of the image of a global index: (n, c·kh·kw) and (n, d)."""
+        """Offer the samples of an image, of which an even part is kept.
+
+        Args:
+            index: The image's global index: see ``CalibrationSet``.
+            patches: (n, c·kh·kw) float32.
+            responses: (n, d) float32, wanted for the patches.
+        """
+        # Even over the images and over each image: no part of the set and no corner of a picture counts more.
         if index % self._every == 0:
             rows = np.unique(np.linspace(0, len(patches) - 1, min(self._rows, len(patches))).astype(int))
             self._kept[is_held_out(index)].append((patches[rows], responses[rows]))
 
     def pairs(self) -> Pairs | None:
-        """What was kept; None where either part has none: then there is nothing to fit on or to choose by."""
+        """The samples kept; None where there are none to fit on, or none to choose by."""
         if not all(self._kept):
             return None
         (fit_x, fit_y), (held_out_x, held_out_y) = (

@@ -13,7 +13,10 @@ from export.progress import Progress
 
 
 class Passes:
-    """One pass over the original network, then one for each choice over the network as it is reduced."""
+    """Takes the calibration images through a network, and hands back what each layer is fitted on.
+
+    First one pass over the original network, then one over the network as it is reduced, for each choice.
+    """
 
     def __init__(
         self,
@@ -46,19 +49,31 @@ class Passes:
 
     @property
     def image_macs(self) -> int:
-        """Multiply-adds run so far for each image."""
+        """Multiply-adds run so far for each image, in all passes."""
         return self._finished_macs + self._original.image_macs + self._reduced.image_macs
 
     def record(
         self, network: ReducibleNetwork, layers: Sequence[Layer], *, with_patches: bool
     ) -> dict[str, LayerData]:
-        """A stretch of the pass over the original network: see ``Sampler.record``."""
+        """Go on with the pass over the original network, up to some layers, and record their responses.
+
+        Args:
+            network: The original network.
+            layers: The layers.
+            with_patches: Collect the moments of the patches too, not only those of the responses.
+
+        Returns:
+            What there is to choose each layer's candidates by, by its output.
+
+        Raises:
+            ModelRefusedError: The network cannot be run, or computes NaN or infinite values.
+        """
         activations = self._advance(self._original, network, layers, "collecting responses")
         return self._sampler.record(layers, activations, with_patches=with_patches)
 
     def start_again(self, layers: Sequence[Layer]) -> None:
         """Begin a pass over the reduced network, in which these layers of the original are to be fitted."""
-        self._original.close()
+        self._original.close()  # that pass is over: nothing more will read what it kept
         self._finished_macs += self._reduced.image_macs
         self._reduced.close()
         self._reduced = self._stream("reduced", layers)
@@ -66,7 +81,20 @@ class Passes:
     def gather(
         self, network: ReducibleNetwork, layers: Sequence[Layer], task: str, *, with_pairs: bool
     ) -> dict[str, LayerData]:
-        """A stretch of the pass over the network as it is reduced: see ``Sampler.gather``."""
+        """Go on with the pass over the network as it is reduced, up to some layers that are to be fitted.
+
+        Args:
+            network: The network as reduced so far.
+            layers: The layers, as they are in the original network.
+            task: What is under way, for whoever watches.
+            with_pairs: Keep some samples themselves, where an activation follows that is known.
+
+        Returns:
+            What there is to fit each layer on, by its output.
+
+        Raises:
+            ModelRefusedError: The network cannot be run, or computes NaN or infinite values.
+        """
         activations = self._advance(self._reduced, network, layers, task)
         return self._sampler.gather(layers, activations, with_pairs=with_pairs)
 

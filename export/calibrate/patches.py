@@ -12,6 +12,13 @@ Samples = NDArray[np.float32]
 def sample_positions(layer: Layer, count: int, seed: int, layer_index: int, image_index: int) -> Positions:
     """Random distinct output positions, the same ones for the same seed, layer and image.
 
+    Args:
+        layer: The layer.
+        count: How many, if it has as many.
+        seed: Chooses the positions.
+        layer_index: The layer's place among all of its network.
+        image_index: The image's global index.
+
     Returns:
         (n, 2) rows and columns, n the smaller of ``count`` and the number of positions.
     """
@@ -27,11 +34,12 @@ def extract_patches(
 
     Args:
         layer: The layer.
-        activation: Its input: (1, c, H, W), or (rows, c) of a fully connected layer.
+        activation: Its input: (1, c, H, W) float32, or (rows, c) of a fully connected layer.
         positions: (n, 2) rows and columns of its output.
 
     Returns:
-        (n, c * kh * kw), laid out like a row of the weights; of a grouped convolution group after group.
+        (n, c * kh * kw) float32, laid out like a row of the weights; of a grouped convolution group after
+        group.
     """
     if layer.fully_connected:
         return activation[positions[:, 0]]
@@ -46,7 +54,16 @@ def extract_patches(
 
 
 def responses_at(layer: Layer, response: NDArray[np.float32], positions: Positions) -> NDArray[np.float32]:
-    """A tensor of the shape of the layer's response at some of its positions: (n, d)."""
+    """What a tensor holds at some of a layer's positions.
+
+    Args:
+        layer: The layer.
+        response: A tensor of the shape of the layer's output: (1, d, H, W) float32, or (rows, d).
+        positions: (n, 2) rows and columns of that output.
+
+    Returns:
+        (n, d) float32.
+    """
     if layer.fully_connected:
         return response[positions[:, 0]]
     values: NDArray[np.float32] = response[0][:, positions[:, 0], positions[:, 1]].T

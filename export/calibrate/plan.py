@@ -53,7 +53,7 @@ class SamplingPlan:
         self._shortcuts = {layer.output: shortcut_of(network, layer) for layer in network.layers}
 
     def positions(self, layer: Layer) -> int:
-        """Positions for each image: more where a layer has many unknowns and there are few images."""
+        """How many positions of a layer are sampled in each image: more for many unknowns and few images."""
         unknowns = max(layer.patch_length, layer.out_channels // layer.group)
         samples = max(MIN_SAMPLES, SAMPLES_PER_UNKNOWN * unknowns)
         wanted = -(-samples // self.images)
@@ -65,18 +65,36 @@ class SamplingPlan:
         return (layer.input, shortcut) if shortcut else (layer.input,)
 
     def patches(self, layer: Layer, index: int, activations: Activations) -> Samples:
-        """(n, c·kh·kw) patches of the image of a global index."""
+        """The patches that are sampled for a layer in one image.
+
+        Args:
+            layer: The layer.
+            index: The image's global index.
+            activations: The image's tensors, those that ``tensors`` names among them.
+
+        Returns:
+            (n, c·kh·kw) float32, a row for each position.
+        """
         return extract_patches(layer, activations[layer.input], self._where(layer, index))
 
     def shortcuts(self, layer: Layer, index: int, activations: Activations) -> Shortcuts:
-        """(n, d) values added to the response at the same positions, or 0 where nothing is."""
+        """What is added to a layer's response, at the positions at which it is sampled in one image.
+
+        Args:
+            layer: The layer.
+            index: The image's global index.
+            activations: The image's tensors, those that ``tensors`` names among them.
+
+        Returns:
+            (n, d) float32, or 0 where nothing is added.
+        """
         shortcut = self._shortcuts[layer.output]
         if not shortcut:
             return np.float32(0)
         return responses_at(layer, activations[shortcut], self._where(layer, index))
 
     def number(self, layer: Layer) -> int:
-        """The layer's place among all of the network."""
+        """A layer's place among all layers of the network, from 0."""
         return self._index[layer.output]
 
     def images_needed(self, layer: Layer) -> int:

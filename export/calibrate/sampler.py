@@ -66,6 +66,7 @@ class Sampler:
 
             def responses(own: WeightedLayer, _: int, patches: Samples, shortcuts: Shortcuts) -> Samples:
                 values = own.respond(patches)
+                # With the original shortcut: ``gather`` takes the reduced one away from it.
                 finite(own.layer.output, values + shortcuts).tofile(files[own.layer.output])
                 return values
 
@@ -118,7 +119,7 @@ class Sampler:
         *,
         with_patches: bool,
     ) -> dict[str, LayerMoments]:
-        """All images here are one shard."""
+        """The moments of all images: here they are a single shard."""
         return moments_of_shard(
             self.plan,
             [weighted_layer(self._network, layer) for layer in layers],

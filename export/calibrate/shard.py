@@ -13,8 +13,8 @@ from export.calibrate.plan import SamplingPlan, Shortcuts
 from export.calibrate.stream import Activations
 from export.calibrate.weighted_layer import WeightedLayer
 
-#: The response wanted of a layer in the image of a global index, given its patches (n, c·kh·kw) and what its
-#: shortcut adds: (n, d).
+#: The response (n, d) wanted of a layer in the image of a global index, given its patches (n, c·kh·kw) and
+#: what its shortcut adds.
 Responses = Callable[[WeightedLayer, int, Samples, Shortcuts], Samples]
 
 

@@ -45,7 +45,7 @@ class KeptTensors:
     element: str = "float32"
 
     def read(self) -> Iterator[Activations]:
-        """The tensors of one image after another."""
+        """The tensors of each image in turn, by their names."""
         with contextlib.ExitStack() as stack:
             opened = {name: stack.enter_context(path.open("rb")) for name, path in self.files.items()}
             for _ in range(self.count):
@@ -114,6 +114,7 @@ class ActivationStream:
                 for name, file in writers.items():
                     values[name].tofile(file)
                 yield {name: finite(name, values[name]) for name in wanted}
+        # Only now: until the last image was through, this stretch read what the one before it had kept.
         if kept.files:
             self._delete_kept()
             self._kept = kept
@@ -173,7 +174,15 @@ def fragment_macs(part: onnx.ModelProto, network: ReducibleNetwork) -> int:
 
 
 def finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The values. Raises ``ModelRefusedError`` if any is NaN or infinite."""
+    """Hand the values of a tensor on as they are.
+
+    Args:
+        name: The tensor's name, for the message.
+        values: Its values.
+
+    Raises:
+        ModelRefusedError: One of them is NaN or infinite.
+    """
     if not np.isfinite(values).all():
         raise ModelRefusedError(f"the network computes NaN or infinite values at {name!r}")
     return values

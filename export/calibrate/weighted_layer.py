@@ -35,11 +35,11 @@ class WeightedLayer:
         return tuple(WeightedLayer(part_of(self.layer), *own) for own in zip(weights, bias, strict=True))
 
     def split(self, samples: Samples) -> list[Samples]:
-        """Patches or responses (n, ...) of a grouped convolution for each group; empty for other layers."""
+        """Patches or responses (n, ...) of a grouped convolution by its groups; empty for other layers."""
         return np.split(samples, len(self.parts), axis=1) if self.parts else []
 
     def respond(self, patches: Samples) -> Samples:
-        """What the layer answers to patches (n, group·c·kh·kw): (n, d); infinite where float32 ends."""
+        """What the layer answers to patches (n, c·kh·kw): (n, d) float32, infinite where float32 ends."""
         if self.parts:
             pieces = zip(self.parts, self.split(patches), strict=True)
             return np.hstack([part.respond(piece) for part, piece in pieces])
@@ -54,7 +54,7 @@ class WeightedLayer:
 
 
 def weighted_layer(network: ReducibleNetwork, layer: Layer) -> WeightedLayer:
-    """A layer with its weights, from its network."""
+    """Take the weights and the bias of a layer from its network."""
     weights = network.array(layer.weight).astype(np.float64)
     weights = weights.T if layer.transposed else weights.reshape(layer.out_channels, -1)
     bias = network.array(layer.bias).astype(np.float64).ravel() if layer.bias else np.zeros(1)

@@ -19,7 +19,7 @@ LAST_WEIGHT = 20.0
 
 @dataclass(frozen=True)
 class Choices:
-    """What one layer may become; the first choice is the layer as it is.
+    """The possibilities of one layer in figures; the first choice is the layer as it is.
 
     Costs need not be in proportion to the outputs that are read: a table tells them for each number that the
     layer's reader, where it has a single one, may read.
@@ -27,9 +27,10 @@ class Choices:
     Attributes:
         candidates: The replacements; None for the layer as it is.
         outputs: (s,) numbers of outputs that may be read, rising; the last is all of them.
-        costs: (n, s) of each choice, by the outputs that are read.
+        costs: (n, s) what each choice costs, for each of these numbers of outputs.
         inputs: (n,) how many input channels each choice reads.
-        errors: (n,) relative, weighed.
+        errors: (n,) held-out error of each choice over the variance of the response, weighed by what follows
+            the layer: times ``LAST_WEIGHT`` where nothing does.
     """
 
     candidates: tuple[Candidate | None, ...]
@@ -40,7 +41,7 @@ class Choices:
 
 
 def choices_of(offer: Offer, outputs: Sequence[int], cost: Cost) -> Choices:
-    """The layer as it is, and the cheaper candidates that no other equals or beats in everything.
+    """The layer as it is, and the cheaper candidates that no other beats in every cost and in error.
 
     Of equal ones the first stays.
 
@@ -61,19 +62,20 @@ def choices_of(offer: Offer, outputs: Sequence[int], cost: Cost) -> Choices:
     inputs = np.array([offer.layer.in_channels, *(inputs_read(offer, each) for each in candidates)])
     weight = LAST_WEIGHT if offer.last else 1.0
     errors = np.array([0.0, *(weight * each.relative_error for each in candidates)])
+    # The layer as it is stays, whatever equals it: it is what there is to fall back on.
     rows = [0, *(1 + _front(np.column_stack([table, inputs, errors])[1:]))]
     kept = (None, *(candidates[row - 1] for row in rows[1:]))
     return Choices(kept, np.array(read), table[rows], inputs[rows], errors[rows])
 
 
 def inputs_read(offer: Offer, candidate: Candidate) -> int:
-    """Input channels that a candidate reads: fewer than all only where a source can be narrowed by it."""
+    """How many input channels a candidate reads: fewer than all only where its source can be narrowed."""
     whole = offer.layer.in_channels
     return candidate.inputs_read if offer.layer.source and candidate.inputs_read is not None else whole
 
 
 def _costs(convolutions: Sequence[ConvolutionShape], outputs: Sequence[int], cost: Cost) -> Vector:
-    """Of convolutions one after another, for each number of outputs of the last that may be read."""
+    """What convolutions in a row cost, for each number of outputs of the last that may be read: (s,)."""
     *before, last = convolutions
     return np.array([cost((*before, last.with_outputs(count))) for count in outputs], np.float64)
 

@@ -20,3 +20,6 @@ def stored_bytes(operators: Sequence[Costed]) -> float:
 
 #: Every cost by the name that the command line and the documents give it.
 COSTS: dict[str, Cost] = {"macs": multiply_adds, "storage": stored_bytes}
+
+#: What each of these is counted in, as the documents name it.
+UNITS = {"macs": "macs", "storage": "bytes"}

@@ -15,7 +15,7 @@ MOMENTS_BUDGET_BYTES = 1 << 30  # beyond it layers wait for the next stretch of 
 
 @dataclass(frozen=True)
 class Offer:
-    """What one layer may become.
+    """The candidates that the methods offer for one layer.
 
     Attributes:
         layer: The layer.
@@ -29,7 +29,19 @@ class Offer:
 
 
 def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes: Passes) -> list[Offer]:
-    """The candidates of every layer in order, with the error each would make in the original network."""
+    """Collect the candidates of every layer, with the error each would make in the original network.
+
+    Args:
+        network: The original network.
+        methods: The ways a layer may be replaced.
+        passes: Not begun yet; have recorded the original responses afterwards.
+
+    Returns:
+        An offer for each layer, in order; one without candidates where a layer cannot be reduced.
+
+    Raises:
+        ModelRefusedError: The network cannot be run, or computes NaN or infinite values.
+    """
     with_patches = any(method.needs_patches for method in methods)
     candidates: dict[str, tuple[Candidate, ...]] = {}
     followed = followed_by(network.model, {layer.output for layer in network.layers})
@@ -45,7 +57,7 @@ def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes:
 
 
 def _groups(layers: Sequence[Layer], *, with_patches: bool) -> Iterator[list[Layer]]:
-    """Layers in order, as many together as their moments fit in memory."""
+    """Put layers into groups, in order, each of as many as have their moments fit in memory together."""
     group: list[Layer] = []
     size = 0
     for layer in layers:

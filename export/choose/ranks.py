@@ -21,10 +21,18 @@ LARGEST_PRICE = 1e30  # at which nothing but cost counts
 
 
 def by_energy(offers: Sequence[Offer], budget: float, cost: Cost = multiply_adds) -> Decision:
-    """Candidates whose cost together is at most ``budget``, by least relative energy loss.
+    """Choose candidates whose cost together is at most ``budget``, by least relative energy loss.
 
     A step may pass over several ranks: the first rank below the layer itself often saves next to nothing, and
     must not hide what lies behind it. Where no step saves anything more, the budget is out of reach.
+
+    Args:
+        offers: What each layer may become, in the order of the network.
+        budget: Cost of the whole; where it is out of reach, the cheapest is chosen.
+        cost: What is to become less.
+
+    Returns:
+        The candidates chosen, by the outputs of their layers; layers not in it stay.
     """
     selection = Selection(offers, cost)
     while selection.cost() > budget:
@@ -37,20 +45,30 @@ def by_energy(offers: Sequence[Offer], budget: float, cost: Cost = multiply_adds
 
 
 def by_error(offers: Sequence[Offer], budget: float, cost: Cost = multiply_adds) -> Decision:
-    """Candidates whose cost together is at most ``budget`` with the least summed error; else the cheapest."""
+    """Choose candidates whose cost together is at most ``budget``, by least summed error.
+
+    Args:
+        offers: What each layer may become, in the order of the network.
+        budget: Cost of the whole; where it is out of reach, the cheapest is chosen.
+        cost: What is to become less.
+
+    Returns:
+        The candidates chosen, by the outputs of their layers; layers not in it stay.
+    """
     selection = Selection(offers, cost)
 
     def cost_at(price: float) -> float:
         selection.settle(price)
         return selection.cost()
 
+    # The cost falls as the price rises: first to a price that meets the budget, then to the least such.
     low, high = 0.0, 1.0
     while cost_at(high) > budget and high < LARGEST_PRICE:
         high *= 4.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if cost_at(middle) > budget else (low, middle)
-    selection.settle(high)
+    selection.settle(high)  # at the lower of the two the budget is not met
     _spend(selection, budget)
     return selection.decision()
 
@@ -60,9 +78,10 @@ RULES: dict[str, Rule] = {"energy": by_energy, "error": by_error}
 
 
 def _cheapest_step(selection: Selection, row: int) -> tuple[float, int, int] | None:
-    """Of the choices that make the whole cheaper, the one of least relative energy loss for what it saves."""
+    """The choice that makes the whole cheaper with the least relative energy lost for what it saves."""
     costs, errors, at = selection.costs(row), selection.errors(row), selection.at[row]
     saved = costs[at] - costs
+    # Logarithms turn the product of energies into a sum; all lost is then much, but not without end.
     kept = np.log(np.maximum(1.0 - errors, 1e-300))
     cheaper = saved > 0
     if not cheaper.any():
@@ -84,12 +103,13 @@ def _spend(selection: Selection, budget: float) -> None:
 
 
 def _best_gain(selection: Selection, row: int, left: float) -> tuple[float, int, int] | None:
-    """Of the choices that lower the error and cost at most ``left`` more, the best for each unit of cost."""
+    """The choice that costs at most ``left`` more and lowers the error most for each unit of cost."""
     costs, errors, at = selection.costs(row), selection.errors(row), selection.at[row]
     more = costs - costs[at]
     better = (errors < errors[at]) & (more <= left)
     if not better.any():
         return None
+    # At least 1: what lowers the error and costs nothing more would be divided by zero.
     gain = np.where(better, (errors[at] - errors) / np.maximum(more, 1.0), -np.inf)
     index = int(np.argmax(gain))
     return float(gain[index]), row, index

@@ -12,10 +12,10 @@ GROWTH = 1.5
 
 @dataclass(frozen=True)
 class Attempt(Generic[Result]):
-    """What came of one attempt.
+    """What came of trying to be cheaper by some ratio.
 
     Attributes:
-        result: Whatever it made.
+        result: What it made.
         ratio: By how much it is cheaper.
         loss_percent: Agreement lost.
     """
@@ -43,7 +43,7 @@ def furthest(attempt: Try[Result], wanted: float | None, max_loss_percent: float
     if high is None:
         return best
     for _ in range(STEPS):
-        middle = (low * high) ** 0.5
+        middle = (low * high) ** 0.5  # from 1 to 2 is as far as from 2 to 4
         tried = attempt(middle)
         if tried.loss_percent <= max_loss_percent:
             best, low = tried, middle

@@ -38,7 +38,7 @@ class Selection:
         self._choices = [choices_of(offer, self._outputs(row), cost) for row, offer in enumerate(offers)]
 
     def choices(self, row: int) -> Choices:
-        """What a layer may become."""
+        """The possibilities of the layer of a row."""
         return self._choices[row]
 
     def cost(self) -> float:
@@ -49,7 +49,7 @@ class Selection:
         )
 
     def costs(self, row: int) -> Vector:
-        """Of each choice of a layer, with what it makes its source cost, all others being as they are."""
+        """What each choice of a layer costs (n,), with what its source then costs, all others as chosen."""
         choices = self._choices[row]
         costs: Vector = choices.costs[:, self._column(row)].copy()
         source = self._source[row]
@@ -60,7 +60,7 @@ class Selection:
         return costs
 
     def errors(self, row: int) -> Vector:
-        """Of each choice of a layer: relative, weighed."""
+        """The error of each choice of a layer (n,), relative and weighed as in ``Choices``."""
         return self._choices[row].errors
 
     def settle(self, price: float) -> None:
@@ -80,6 +80,7 @@ class Selection:
             by_outputs = values[:, None] + price / MILLION * choices.costs
             best.append(np.argmin(by_outputs, axis=0))
             least.append(by_outputs.min(axis=0))
+        # Backwards: what a layer's outputs cost depends on what its reader, a later row, has chosen.
         for row in reversed(range(len(self.at))):
             self.at[row] = int(best[row][self._column(row)])
 
@@ -93,7 +94,7 @@ class Selection:
         }
 
     def _outputs(self, row: int) -> list[int]:
-        """How many of a layer's outputs its reader may read, as far as it can choose."""
+        """The numbers of a layer's outputs among which its reader can choose."""
         reader = self._reader.get(row)
         if reader is None:
             return []
@@ -101,7 +102,7 @@ class Selection:
         return [inputs_read(offer, candidate) for candidate in offer.candidates]
 
     def _column(self, row: int) -> int:
-        """Where in a layer's costs those for the outputs stand that are read as chosen."""
+        """The column of a layer's costs for the number of outputs that its reader reads, as chosen."""
         reader = self._reader.get(row)
         if reader is None:
             return len(self._choices[row].outputs) - 1

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def size(text: str) -> tuple[int, int]:
-    """An argument type: ``HxW`` in pixels."""
+    """An argument type: ``HxW`` in pixels, read as height and width."""
     sides = re.fullmatch(r"([0-9]{1,4})[xX]([0-9]{1,4})", text)
     height, width = (int(side) for side in sides.groups()) if sides else (0, 0)
     if height < 1 or width < 1:
@@ -19,7 +19,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def method_names(text: str) -> tuple[str, ...]:
-    """An argument type: ``auto``, or names of methods with commas between them."""
+    """An argument type: ``auto``, or names of methods with commas between them, read as a tuple of names."""
     from export.methods import AUTO, NAMES  # noqa: PLC0415  loads numpy
 
     names = AUTO if text == "auto" else tuple(text.split(","))
@@ -30,7 +30,7 @@ def method_names(text: str) -> tuple[str, ...]:
 
 
 def padding(text: str) -> "SquarePadding":
-    """An argument type: ``FACTOR`` or ``FACTOR:GREY``."""
+    """An argument type: ``FACTOR`` or ``FACTOR:GREY``, the grey square that images are padded to."""
     from export.calibrate.padding import parse_padding  # noqa: PLC0415  OpenCV loads here
 
     try:
@@ -40,12 +40,12 @@ def padding(text: str) -> "SquarePadding":
 
 
 def add_card_option(parser: "argparse._ActionsContainer") -> None:
-    """Add ``--input``."""
+    """Give a command the option ``--input``: a model card in place of the network's own."""
     parser.add_argument(
         "--input", type=Path, metavar="CARD.json", help="a model card to use instead of the network's"
     )
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--json``."""
+    """Give a command the option ``--json``: a file to write its result to as well."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")

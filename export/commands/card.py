@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: "Subparsers") -> None:
-    """Add the command."""
+    """Add ``pi-export card`` to the commands of the parser."""
     parser = commands.add_parser("card", help="write, show or propose what a network needs to be run right")
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     choice = parser.add_mutually_exclusive_group()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: "Subparsers") -> None:
-    """Add the command."""
+    """Add ``pi-export evaluate`` to the commands of the parser."""
     parser = commands.add_parser(
         "evaluate", help="compare networks on a folder of images: accuracy and agreement with the first"
     )

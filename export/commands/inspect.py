@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: "Subparsers") -> None:
-    """Add the command."""
+    """Add ``pi-export inspect`` to the commands of the parser."""
     parser = commands.add_parser("inspect", help="list the layers of a network and what they cost")
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument(

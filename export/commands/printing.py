@@ -16,7 +16,7 @@ SHOWN_SKIPPED = 5
 
 
 def show(table: "RenderableType") -> None:
-    """Print a table."""
+    """Print a table on standard output, as wide as the terminal; 160 columns where there is none."""
     from rich.console import Console  # noqa: PLC0415  loads slowly
 
     width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL

@@ -9,6 +9,7 @@ from edge_runtime.base.files import require_writable
 from edge_runtime.settings.arguments import percent, positive, ratio, whole
 from export.commands.arguments import add_card_option, add_json_option, method_names
 from export.commands.printing import show, warn_of_skipped
+from export.reduction import defaults
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: "Subparsers") -> None:
-    """Add the command."""
+    """Add ``pi-export reduce`` to the commands of the parser."""
     parser = commands.add_parser("reduce", help="make a network faster and smaller")
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="calibration images")
@@ -46,7 +47,8 @@ def _add_goal(parser: argparse.ArgumentParser) -> None:
         type=percent,
         metavar="PCT",
         help="lose at most PCT points of agreement with the original on images kept apart to judge "
-        "(default: 1 without --speedup or --storage, 10 with one)",
+        f"(default: {defaults.DROP_WITHOUT_TARGET_PERCENT:g} without --speedup or --storage, "
+        f"{defaults.SANE_DROP_PERCENT:g} with one)",
     )
 
 
@@ -62,20 +64,24 @@ def _add_means(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ranks",
         choices=("error", "energy"),
-        default="error",
-        help="choose ranks by least summed held-out error, or by response energy (default: error)",
+        default=defaults.RULE,
+        help="choose ranks by least summed held-out error, or by response energy (default: %(default)s)",
     )
     parser.add_argument(
         "--max-images",
         type=positive,
-        default=500,
+        default=defaults.MAX_IMAGES,
         metavar="N",
         help="fit on at most N images, evenly over the class folders, and judge on a quarter as many "
-        "others (default: 500)",
+        "others (default: %(default)d)",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: all)")
     parser.add_argument(
-        "--seed", type=whole, default=0, metavar="N", help="chooses images and positions (default: 0)"
+        "--seed",
+        type=whole,
+        default=defaults.SEED,
+        metavar="N",
+        help="chooses images and positions (default: %(default)d)",
     )
 
 

@@ -73,7 +73,7 @@ def _not_counted(uncounted: Sequence[Uncounted]) -> str:
 
 
 def reduction_table(reduction: Reduction, title: str, max_drop_percent: float) -> Table:
-    """What became of every layer, and what was gained in all."""
+    """The table of ``reduce``: what became of every layer, and what was gained in all."""
     table = _table(title)
     table.add_column("Layer", overflow="fold")
     table.add_column("Method", no_wrap=True)
@@ -126,7 +126,7 @@ def _divergence(agreement: Agreement) -> str:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """One row for each network; a column for each thing that was measured."""
+    """The table of ``evaluate``: a row for each network, a column for each measure."""
     table = _table(f"{evaluation.images} images of {printable(str(evaluation.folder))}")
     table.add_column("Network", overflow="fold")
     match evaluation:
@@ -162,7 +162,7 @@ def _agreement_cells(agreement: Agreement) -> list[str]:
 
 
 def _fill_with_classifiers(table: Table, evaluation: ClassifierEvaluation) -> None:
-    """Accuracies only where the folder is labelled."""
+    """Fill the table in, with accuracies only where the folder is labelled."""
     labelled = evaluation.scores[0].top1_percent is not None
     for name in ("Top-1", "lost", "Top-5", "lost") if labelled else ():
         table.add_column(name, justify="right", no_wrap=True)
@@ -175,7 +175,7 @@ def _fill_with_classifiers(table: Table, evaluation: ClassifierEvaluation) -> No
 
 
 def _fill_with_detectors(table: Table, evaluation: DetectorEvaluation) -> None:
-    """Precision and right classes only where the folder knows the truth of them."""
+    """Fill the table in, with precision and right classes only where the folder knows the truth of them."""
     first = evaluation.scores[0]
     precisions = ("mAP50", "mAP") if first.map is not None else ()
     right_class = ("Right class",) if first.right_class_percent is not None else ()
@@ -190,7 +190,7 @@ def _fill_with_detectors(table: Table, evaluation: DetectorEvaluation) -> None:
 
 
 def card_table(card: ModelCard, title: str) -> Table:
-    """A model card, field by field."""
+    """The table of ``card``: a model card, field by field."""
     table = _table(title)
     table.add_column("Field", no_wrap=True)
     table.add_column("Value", overflow="fold")
@@ -214,7 +214,7 @@ def proposal_table(proposal: Proposal, title: str) -> Table:
 
 
 def card_fields(card: ModelCard) -> dict[str, str]:
-    """A model card in words."""
+    """The fields of a model card in words, by the names that people read."""
     spec = card.input
     layout = f", {spec.layout}" if spec.layout else ""
     return {

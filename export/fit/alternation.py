@@ -1,9 +1,12 @@
-"""The nonlinear fit [Z15 §nonlinear]: match what comes out of the activation, not what goes in.
+"""The nonlinear fit [Z15, "The nonlinear case"]: match what comes out of the activation, not what goes in.
 
-Minimises ``E‖r(y) - r(M f + β)‖²`` over maps M of bounded rank, f a layer's features. Two steps alternate:
+[Z15] Zhang, Zou, He, Sun, Accelerating Very Deep Convolutional Networks, arXiv 1505.06798.
 
-(a) z elementwise, closest to ``M f + β`` for which r(z) is close to r(y), weighed by a penalty λ;
-(b) M and β by reduced-rank regression from f to z.
+Minimises ``E‖r(y) - r(M f + β)‖²`` over maps M of bounded rank, f a layer's features, by the paper's
+relaxation ``E‖r(y) - r(z)‖² + λ E‖z - (M f + β)‖²``. Two steps alternate:
+
+(a) z for M and β fixed, elementwise: see ``nonlinearity``;
+(b) M and β for z fixed, by reduced-rank regression from f to z.
 
 λ rises in the course, which ties z to ``M f + β`` in the end. Only the moments of z with f change between
 steps, so those of f are factored once.
@@ -35,7 +38,7 @@ class FeatureSamples:
     responses: Array
 
     def error(self, answer: LowRank, nonlinearity: Nonlinearity) -> float:
-        """Mean of ``‖r(y) - r(M f + β)‖²``."""
+        """Mean squared error of an answer after the activation: ``‖r(y) - r(M f + β)‖²``."""
         wanted = nonlinearity(self.responses)
         return _step(self.responses, wanted, predict(answer, self.features), nonlinearity, None)
 
@@ -57,7 +60,7 @@ def alternate(samples: FeatureSamples, start: LowRank, nonlinearity: Nonlinearit
     wanted = nonlinearity(responses)
     answer = best = start
     least = np.inf
-    for penalty in (*SCHEDULE, None):
+    for penalty in (*SCHEDULE, None):  # None: only judges the last answer
         z = predict(answer, samples.features)
         error = _step(responses, wanted, z, nonlinearity, penalty)
         if error < least:
@@ -68,7 +71,7 @@ def alternate(samples: FeatureSamples, start: LowRank, nonlinearity: Nonlinearit
 
 
 def predict(answer: LowRank, features: Array) -> Array:
-    """``M f + β`` for features (n, q)."""
+    """The responses (n, d) that an answer gives to features (n, q): ``M f + β``."""
     values: Array = (features @ answer.inner.T - answer.centre) @ answer.outer.T
     values += answer.mean_y
     return values
@@ -77,7 +80,7 @@ def predict(answer: LowRank, features: Array) -> Array:
 def _step(
     responses: Array, wanted: Array, guess: Array, nonlinearity: Nonlinearity, penalty: float | None
 ) -> float:
-    """Error of ``guess``, which is then replaced in place by z: in blocks that stay in the cache."""
+    """Error of ``guess`` (n, d), which is then replaced by the z closest to it, in blocks for the cache."""
     total = 0.0
     for first in range(0, len(guess), BLOCK_ROWS):
         rows = slice(first, first + BLOCK_ROWS)
@@ -106,7 +109,7 @@ class _Regression:
         return cls(mean, root, np.linalg.solve(root, centred.T))
 
     def solve(self, z: Array, rank: int) -> LowRank:
-        """In whitened features the regression is a plain product, and its best rank-r part an SVD."""
+        """The regression of z (n, d): in whitened features a plain product, cut to its leading part."""
         mean_z = z.mean(axis=0)
         coefficients: Array = self.whitened @ z  # as from z - mean_z, for the features are centred
         outer = eigenvectors(coefficients.T @ coefficients)[:, :rank]

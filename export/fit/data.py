@@ -24,7 +24,8 @@ class LayerData:
         nonlinearity: The activation that follows; None for the identity.
         condensed: Whether the moments hold ``W x̂ + b`` in place of x̂: the input of a fully connected layer
             may be too long for moments of its own.
-        parts: The same for each group of a grouped convolution, whose own moments are then of an empty x̂.
+        parts: What there is for each group of a grouped convolution, whose own moments are then of an empty
+            x̂; empty for other layers.
     """
 
     layer: Layer
@@ -38,12 +39,12 @@ class LayerData:
     parts: tuple["LayerData", ...] = ()
 
     def responses(self, moments: Moments) -> Moments:
-        """Moments of ``(W x̂ + b, y)``."""
+        """Moments of ``(W x̂ + b, y)``, from those of ``(x̂, y)`` that stand in ``fit`` or ``held_out``."""
         return moments if self.condensed else moments.through(self.weights, self.bias)
 
     @property
     def activation(self) -> str:
-        """Name of the activation that follows."""
+        """Name of the activation that follows, as reports show it; ``identity`` where none is known."""
         return self.nonlinearity.name if self.nonlinearity else "identity"
 
     def relative_error(self, weights: Matrix, bias: Vector) -> float:
@@ -51,7 +52,7 @@ class LayerData:
         return self.relative(self.held_out.error(weights, bias))
 
     def relative(self, error: float) -> float:
-        """A held-out squared error over the variance of y."""
+        """A squared error on held-out samples over their variance of y; 0 for a constant response."""
         return self.held_out.relative(error)
 
 

@@ -39,12 +39,16 @@ class Moments:
         """Moments of samples x (n, p) and y (n, d)."""
         x, y = x.astype(np.float64), y.astype(np.float64)
         mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+        # Before the products: as the difference of two large sums, small variances would be rounded away.
         x -= mean_x
         y -= mean_y
         return cls(len(x), mean_x, mean_y, x.T @ x, y.T @ x, y.T @ y)
 
     def merge(self, other: "Moments") -> "Moments":
-        """Moments of both sets of samples together (Chan, Golub and LeVeque's update)."""
+        """Moments of both sets of samples together.
+
+        The update of Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983.
+        """
         count = self.count + other.count
         step_x, step_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
         weight = self.count * other.count / count
@@ -58,7 +62,12 @@ class Moments:
         )
 
     def through(self, weights: Matrix, bias: Vector) -> "Moments":
-        """Moments of ``(weights x + bias, y)``: for the asymmetric solver, of ``(ŷ, y)``."""
+        """Moments of ``(weights x + bias, y)``: for the asymmetric solver, of ``(ŷ, y)``.
+
+        Args:
+            weights: (q, p).
+            bias: (q,).
+        """
         return Moments(
             self.count,
             weights @ self.mean_x + bias,
@@ -69,7 +78,7 @@ class Moments:
         )
 
     def only(self, entries: NDArray[np.intp]) -> "Moments":
-        """Moments of some entries of x, by their indices, and y."""
+        """Moments of (some entries of x, y), the entries given by their indices (q,)."""
         return Moments(
             self.count,
             self.mean_x[entries],
@@ -80,7 +89,7 @@ class Moments:
         )
 
     def first(self, size: int) -> "Moments":
-        """Moments of the first ``size`` entries of x, and y: views, where ``only`` would copy."""
+        """Moments of (the first ``size`` entries of x, y): views, where ``only`` would copy."""
         return Moments(
             self.count,
             self.mean_x[:size],
@@ -91,7 +100,12 @@ class Moments:
         )
 
     def error(self, weights: Matrix, bias: Vector) -> float:
-        """Mean of ``‖y - (weights x + bias)‖²`` over the samples."""
+        """Mean of ``‖y - (weights x + bias)‖²`` over the samples.
+
+        Args:
+            weights: (d, p).
+            bias: (d,).
+        """
         offset = self.mean_y - weights @ self.mean_x - bias
         spread = np.trace(self.yy) - 2 * np.vdot(weights, self.yx) + np.vdot(weights @ self.xx, weights)
         return max(0.0, float(spread / self.count + offset @ offset))
@@ -102,7 +116,7 @@ class Moments:
 
     @property
     def variance(self) -> float:
-        """Mean of ``‖y - mean‖²``: what an error is relative to."""
+        """Variance of y, summed over its entries: mean of ``‖y - mean‖²``, to which errors are relative."""
         return float(np.trace(self.yy) / self.count)
 
 
@@ -118,7 +132,7 @@ class Accumulator:
         self._moments: Moments | None = None
 
     def add(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
-        """Add samples x (n, p) and y (n, d)."""
+        """Add samples x (n, p) and y (n, d); the arrays must not change afterwards."""
         self._x.append(x)
         self._y.append(y)
         self._waiting += len(x)
@@ -126,7 +140,7 @@ class Accumulator:
             self._flush()
 
     def merge(self, later: "Accumulator") -> None:
-        """Add all samples that another one was given."""
+        """Add all samples that another accumulator was given."""
         if (moments := later.so_far()) is not None:
             own = self.so_far()
             self._moments = moments if own is None else own.merge(moments)

@@ -1,9 +1,12 @@
 """The activation that follows a layer, as the nonlinear solver needs it.
 
-The solver minimises ``(r(y) - r(z))² + λ (z - p)²`` over each z by itself [Z15 §nonlinear]. Where r is
-piecewise linear that is exact: on each piece the cost is a parabola, whose least point within the piece is
-taken, and the cheapest piece wins. For smooth activations (SiLU, HardSwish) the least point is searched to a
-sixteenth of the way between p and y, where it lies as long as r rises from one to the other.
+The solver minimises ``(r(y) - r(z))² + λ (z - p)²`` over each z by itself, p what the map answers so far
+[Z15, "The nonlinear case"; the paper solves it for ReLU]. Where r is piecewise linear that is exact: on each
+piece the cost is a parabola, whose least point within the piece is taken, and the cheapest piece wins. For
+smooth activations (SiLU, HardSwish) the least point is searched to a sixteenth of the way between p and y,
+where it lies as long as r rises from one to the other.
+
+[Z15] Zhang, Zou, He, Sun, Accelerating Very Deep Convolutional Networks, arXiv 1505.06798.
 """
 
 from collections.abc import Callable
@@ -21,15 +24,22 @@ class Nonlinearity(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Its name, as reports show it."""
         ...
 
     def __call__(self, values: Array) -> Array:
-        """r, elementwise."""
+        """Apply the activation to each value; the shape stays."""
         ...
 
     def closest(self, response: Array, target: Array, guess: Array, penalty: float) -> Array:
-        """The z of least ``(target - r(z))² + penalty (z - guess)²``, elementwise; target = r(response)."""
+        """The z of least ``(target - r(z))² + penalty (z - guess)²``, each value by itself.
+
+        Args:
+            response: y.
+            target: r(y), of the same shape.
+            guess: p, of the same shape.
+            penalty: λ.
+        """
         ...
 
 
@@ -51,7 +61,8 @@ class PiecewiseLinear:
     pieces: tuple[Piece, ...]
 
     def __call__(self, values: Array) -> Array:
-        """r, elementwise: the sum of what each piece adds, for choosing among them would cost more."""
+        """Apply the activation to each value; the shape stays."""
+        # The sum of what each piece adds: choosing among them for each value would cost more.
         first, *others = self.pieces
         result = first.slope * np.minimum(values, first.high) + first.offset
         for piece in others:
@@ -60,7 +71,10 @@ class PiecewiseLinear:
         return result
 
     def closest(self, response: Array, target: Array, guess: Array, penalty: float) -> Array:
-        """Exact: the best point of each piece, then the best piece."""
+        """The z of least ``(target - r(z))² + penalty (z - guess)²``, exactly: see ``Nonlinearity.closest``.
+
+        The best point of each piece, then the best piece.
+        """
         del response  # known only by its target here
         (best, answer), *others = (self._closest_on(piece, target, guess, penalty) for piece in self.pieces)
         for cost, z in others:
@@ -88,13 +102,14 @@ class Smooth:
     function: Callable[[Array], Array]
 
     def __call__(self, values: Array) -> Array:
-        """r, elementwise."""
+        """Apply the activation to each value; the shape stays."""
         return self.function(values)
 
     def closest(self, response: Array, target: Array, guess: Array, penalty: float) -> Array:
-        """The best of the quarters of the way from ``guess`` to ``response``, twice refined by halves.
+        """The z of least ``(target - r(z))² + penalty (z - guess)²``, searched: see ``Nonlinearity.closest``.
 
-        ``guess`` itself is always in it.
+        The best of the quarters of the way from ``guess`` to ``response``, twice refined by halves; ``guess``
+        itself is always among them.
         """
         way = response - guess
         pull = penalty * (way * way)
@@ -122,26 +137,26 @@ def _better(best: Array, answer: Array, cost: Array, rival: Array | float) -> tu
 
 
 def relu() -> PiecewiseLinear:
-    """``max(z, 0)``."""
+    """The activation ReLU: ``max(z, 0)``."""
     return leaky_relu(0.0, "relu")
 
 
 def leaky_relu(slope: float, name: str = "leaky relu") -> PiecewiseLinear:
-    """``z`` above zero, ``slope z`` below."""
+    """The activation leaky ReLU: ``z`` above zero, ``slope z`` below; the slope is not negative."""
     return PiecewiseLinear(name, (Piece(-np.inf, 0.0, slope, 0.0), Piece(0.0, np.inf, 1.0, 0.0)))
 
 
 def clip(low: float, high: float) -> PiecewiseLinear:
-    """``z`` kept between two bounds, such as ReLU6."""
+    """An activation that keeps ``z`` between two bounds, such as ReLU6; ``low`` is below ``high``."""
     pieces = (Piece(-np.inf, low, 0.0, low), Piece(low, high, 1.0, 0.0), Piece(high, np.inf, 0.0, high))
     return PiecewiseLinear("clip", pieces)
 
 
 def silu() -> Smooth:
-    """``z / (1 + exp(-z))``."""
+    """The activation SiLU, also called Swish: ``z / (1 + exp(-z))``."""
     return Smooth("silu", lambda z: z / (1.0 + np.exp(np.minimum(-z, 60.0))))
 
 
 def hard_swish() -> Smooth:
-    """``z · clip(z / 6 + 1/2, 0, 1)``."""
+    """The activation HardSwish: ``z · clip(z / 6 + 1/2, 0, 1)``."""
     return Smooth("hard swish", lambda z: z * np.clip(z / 6.0 + 0.5, 0.0, 1.0))

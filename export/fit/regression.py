@@ -27,7 +27,7 @@ def ridge_regression(moments: Moments, ridge: float, prior: Matrix) -> Matrix:
     """The linear map from x to y of least error, pulled towards a prior.
 
     Args:
-        moments: Of (x, y).
+        moments: Of (x, y), x of p entries and y of d.
         ridge: Strength of the pull, relative to the mean eigenvalue of the covariance of x.
         prior: (d, p), what directions without evidence are pulled to.
 

@@ -34,7 +34,7 @@ class LowRank:
         return LowRank(self.outer[:, :rank], self.inner[:rank], self.centre[:rank], self.mean_y)
 
     def errors_by_rank(self, moments: Moments) -> Vector:
-        """Mean of ``‖y - ỹ‖²`` on other samples for each rank 1, 2, ..., r: (r,).
+        """Mean of ``‖y - ỹ‖²`` on samples of these moments, for each rank 1, 2, ..., r: (r,).
 
         Uses that the columns of ``outer`` are orthonormal, so each rank adds a term of its own.
         """
@@ -49,34 +49,44 @@ class LowRank:
 
     @property
     def weights(self) -> Matrix:
-        """(d, p) product of the two factors."""
+        """The linear part of the map: (d, p), the product of the two factors."""
         return self.outer @ self.inner
 
     @property
     def bias(self) -> Vector:
-        """(d,) constant term of the whole map."""
+        """The constant of the map: (d,)."""
         return self.mean_y - self.outer @ self.centre
 
 
 def principal_responses(moments: Moments, weights: Matrix, bias: Vector) -> LowRank:
-    """[Z15] linear: project the responses on the top eigenvectors of their covariance.
+    """Project the responses on the leading eigenvectors of their covariance: [Z15]'s linear case.
+
+    Minimises ``E‖(y - ȳ) - M (y - ȳ)‖²`` over M of bounded rank, and puts ``W x + b`` for y on the right.
 
     Args:
         moments: Of (x, y); only those of y are used.
         weights: (d, p), ``W``.
         bias: (d,), ``b``.
+
+    Returns:
+        The maps from x to y of ranks 1 to d, as one answer to be cut.
     """
     vectors = eigenvectors(moments.yy)
     return LowRank(vectors, vectors.T @ weights, vectors.T @ (moments.mean_y - bias), moments.mean_y)
 
 
 def asymmetric(moments: Moments, weights: Matrix, bias: Vector) -> LowRank:
-    """[Z15] asymmetric: regress the original response on ``ŷ = W x̂ + b`` of the reduced network's input.
+    """Regress the original response on that to the reduced network's input: [Z15]'s asymmetric case.
+
+    Minimises ``E‖y - (M ŷ + β)‖²`` over M of bounded rank, with ``ŷ = W x̂ + b``.
 
     Args:
         moments: Of (x̂, y).
         weights: (d, p), ``W``.
         bias: (d,), ``b``.
+
+    Returns:
+        The maps from x̂ to y of ranks 1 to d, as one answer to be cut.
     """
     fit = reduced_rank_regression(moments.through(weights, bias), RIDGE, np.eye(len(weights)))
     inner = fit.inner @ weights
@@ -84,15 +94,20 @@ def asymmetric(moments: Moments, weights: Matrix, bias: Vector) -> LowRank:
 
 
 def reduced_rank_regression(moments: Moments, ridge: float, prior: Matrix) -> LowRank:
-    """Best rank-constrained linear map from x to y, for every rank at once.
+    """The best linear map of bounded rank from x to y, for every rank at once.
 
-    Ridge regression, then projection on the top eigenvectors of what it explains. With x = ŷ this is the
-    paper's GSVD ([Z15] asymmetric); with x = x̂ and prior W it is the refit.
+    Minimises ``E‖(y - ȳ) - M (x - x̄)‖²``, the ridge added: ridge regression ``B``, then projection on the
+    leading eigenvectors ``U`` of the covariance of what it explains, ``M = U Uᵀ B`` (Izenman, Reduced-rank
+    regression for the multivariate linear model, 1975). With x = ŷ this is the GSVD of [Z15]; with x = x̂ and
+    W for the prior it is the refit.
 
     Args:
         moments: Of (x, y).
         ridge: Strength of the pull, relative to the mean eigenvalue.
         prior: (d, p), what a direction without evidence is pulled to.
+
+    Returns:
+        The maps of ranks 1 to d, as one answer to be cut.
     """
     regression = ridge_regression(moments, ridge, prior)
     vectors = eigenvectors(regression @ with_ridge(moments.xx, ridge) @ regression.T)
@@ -101,7 +116,10 @@ def reduced_rank_regression(moments: Moments, ridge: float, prior: Matrix) -> Lo
 
 
 def eigenvectors(symmetric: Matrix) -> Matrix:
-    """Eigenvectors as columns, falling eigenvalues; signs fixed so that equal input gives equal bytes."""
+    """Eigenvectors of a symmetric (d, d) as columns, by falling eigenvalue.
+
+    Their signs are fixed, so that equal input gives equal bytes.
+    """
     _, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
     vectors = vectors[:, ::-1]
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]

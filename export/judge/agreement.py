@@ -31,12 +31,12 @@ class Agreement:
 
     @property
     def worst(self) -> Figure:
-        """The figure that decides."""
+        """The figure that decides: the lowest of those that count."""
         return min(self.figures, key=lambda figure: figure.percent)
 
     @property
     def percent(self) -> float:
-        """The worst of the figures that count."""
+        """The agreement in percent: the lowest of the figures that count."""
         return self.worst.percent
 
     def loss_percent(self, max_drop_percent: float, *, surely: bool) -> float:
@@ -80,7 +80,7 @@ class Agreement:
         return doubts
 
     def to_document(self) -> dict[str, Any]:
-        """Plain data; keys may be added in later releases, but none changes."""
+        """The agreement as plain data; keys may be added in later releases, but none changes."""
         return {
             "percent": self.percent,
             "low_percent": self.worst.low_percent,

@@ -29,19 +29,19 @@ class Boxes(Protocol):
 
     @property
     def boxes(self) -> NDArray[np.float32]:
-        """(N, 4) left, top, right, bottom in pixels."""
+        """The boxes: (N, 4) left, top, right, bottom in pixels of the image."""
 
     @property
     def classes(self) -> Indices:
-        """(N,) class indices."""
+        """The class of each box: (N,) indices."""
 
 
 class ScoredBoxes(Boxes, Protocol):
-    """Detections of one image."""
+    """Detections of one image: boxes with classes and scores."""
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """(N,), in any order."""
+        """The score of each box: (N,), in any order."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class BoxesTally:
         self._common = 0
 
     def add(self, original: Detections, changed: Detections) -> None:
-        """Add the detections in one image."""
+        """Add what both detectors find in one image."""
         self.images += 1
         self.shown += len(original)
         self._shown_in += len(original) > 0
@@ -48,7 +48,7 @@ class BoxesTally:
         return f"of {detections} in {self._shown_in} of {self.images} images"
 
     def too_few(self, *, raw: bool = True) -> str | None:
-        """Why agreement on them says little; None where there are detections enough.
+        """Why agreement on these detections says little; None where there are enough of them.
 
         Args:
             raw: Whether the raw outputs are compared instead.

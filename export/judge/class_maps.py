@@ -12,7 +12,7 @@ class ClassMapTally:
     """Adds up, image by image, at which places the highest class is the same."""
 
     def __init__(self, name: str, axis: int, classes: int) -> None:
-        """Start.
+        """Begin, with no image added yet.
 
         Args:
             name: Of the output.
@@ -25,13 +25,13 @@ class ClassMapTally:
         self._same: list[float] = []
 
     def add(self, original: NDArray[np.floating], changed: NDArray[np.floating]) -> None:
-        """Add the output for one image."""
+        """Add both networks' output for one image."""
         one, other = (values.argmax(axis=self._axis) for values in (original, changed))
         self._places += np.bincount(one.reshape(-1), minlength=len(self._places))
         self._same.append(100.0 * float((one == other).mean()))
 
     def figure(self) -> Figure:
-        """The share of places; places of one image are alike, so the interval is that of images."""
+        """The figure of places of the same class; those of one image are alike: its interval is of images."""
         percent, reach = float(np.mean(self._same)), mean_reach(self._same)
         low, high = max(0.0, percent - reach), min(100.0, percent + reach)
         basis = f"at the places of {len(self._same)} images"

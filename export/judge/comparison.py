@@ -53,7 +53,7 @@ class Comparison(Protocol):
 
 
 def comparison_for(card: ModelCard, names: Sequence[str]) -> Comparison:
-    """How networks of a card's task are compared.
+    """What compares networks of a card's task.
 
     Args:
         card: Of the original.
@@ -71,7 +71,7 @@ class DetectorComparison:
     """Compares what two detectors find, and their raw outputs where that is little."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Start.
+        """Begin, with no image added yet.
 
         Args:
             names: Of the outputs.
@@ -95,7 +95,7 @@ class DetectorComparison:
             self._incomparable = str(error)
 
     def agreement(self) -> Agreement:
-        """Detections alone where they are enough.
+        """How far the detectors agree: by their detections alone where these are enough.
 
         Raises:
             InputError: There are none, and the raw outputs cannot be compared.
@@ -118,7 +118,7 @@ class DecodingComparison:
     """Compares two detectors by their raw outputs, which it decodes itself."""
 
     def __init__(self, card: ModelCard, names: Sequence[str]) -> None:
-        """Start.
+        """Begin, with no image added yet.
 
         Args:
             card: Of the original.
@@ -136,7 +136,7 @@ class DecodingComparison:
         self._comparison.add(self._seen(original), self._seen(changed))
 
     def agreement(self) -> Agreement:
-        """As ``DetectorComparison`` tells it."""
+        """How far the detectors agree, as ``DetectorComparison.agreement`` tells it."""
         return self._comparison.agreement()
 
     def _seen(self, outputs: Outputs) -> Seen:
@@ -148,7 +148,7 @@ class OutputComparison:
     """Compares outputs one by one, each by what it means."""
 
     def __init__(self, card: ModelCard, names: Sequence[str]) -> None:
-        """Start.
+        """Begin, with no image added yet.
 
         Args:
             card: Of the original.
@@ -172,7 +172,7 @@ class OutputComparison:
         self._images += 1
 
     def agreement(self) -> Agreement:
-        """Every output counts by itself."""
+        """How far the networks agree: every output counts by itself, and the worst decides."""
         scores = [tally.scores for tally in self._tallies if isinstance(tally, ScoresOutput)]
         return Agreement(
             figures=tuple(figure for tally in self._tallies for figure in tally.figures()),

@@ -37,14 +37,14 @@ def open_contestant(path: Path, card: Path | None, threads: int | None) -> Model
 
 
 class Feed:
-    """Prepares each image once for all networks that want it alike."""
+    """Feeds networks the same images: each is prepared once for all that want it alike."""
 
     def __init__(self, contestants: Sequence[Model]) -> None:
         self._contestants = contestants
         self._preprocessors = {_wants(model): model.preprocess for model in contestants}
 
     def __call__(self, image: DecodedImage) -> list[tuple[Model, Tensor]]:
-        """Each network with its input, which the next call overwrites."""
+        """Prepare an image: each network with its input, which the next call overwrites."""
         tensors: dict[tuple[InputSpec, str], Tensor] = {
             wanted: preprocessor(image.pixels) for wanted, preprocessor in self._preprocessors.items()
         }

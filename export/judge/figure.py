@@ -15,7 +15,7 @@ class Figure:
     """How far one output, or what is read from all of them, agrees.
 
     Attributes:
-        output: Name of the output; empty where the figure is of all together.
+        output: Name of the output; empty where the figure is of all outputs together.
         measure: What is compared: ``same class``, ``variance kept``, ...
         percent: The agreement.
         low_percent: Lower end of its 95 % confidence interval.
@@ -41,7 +41,7 @@ class Figure:
         return f"{self.measure} {self.basis}" + (f", output {self.output!r}" if self.output else "")
 
     def to_document(self) -> dict[str, Any]:
-        """Plain data; keys may be added in later releases, but none changes."""
+        """The figure as plain data; keys may be added in later releases, but none changes."""
         return {
             "output": self.output or None,
             "measure": self.measure,

@@ -17,20 +17,20 @@ class OutputTally(Protocol):
     """Adds up, image by image, how far two networks agree on one output."""
 
     def add(self, original: NDArray[Any], changed: NDArray[Any]) -> None:
-        """Add the output for one image."""
+        """Add both networks' output for one image."""
         ...
 
     def figures(self) -> list[Figure]:
-        """What counts."""
+        """The figures of this output that count."""
         ...
 
     def note(self) -> str | None:
-        """Why more counts than one would expect; None where it does not."""
+        """Why more figures count than one would expect; None where that is not so."""
         ...
 
 
 def output_tally(card: ModelCard, name: str, values: NDArray[Any], *, scores: bool) -> OutputTally:
-    """What measures one output.
+    """Choose what measures one output.
 
     Args:
         card: Of the original.
@@ -60,16 +60,16 @@ class ScoresOutput:
         self.scores = ScoresTally(name)
 
     def add(self, original: NDArray[Any], changed: NDArray[Any]) -> None:
-        """Add the scores for one image."""
+        """Add both networks' scores for one image."""
         self.scores.add(original, changed)
 
     def figures(self) -> list[Figure]:
-        """The decisions; where these are one-sided, the scores too."""
+        """The figures that count: that of the decisions and, where these are one-sided, of the scores."""
         decisions = self.scores.decisions()
         return [decisions, self.scores.margin()] if self.scores.one_sided() else [decisions]
 
     def note(self) -> str | None:
-        """Why the scores count, where they do."""
+        """Why the scores count beside the decisions; None where they do not."""
         return self.scores.one_sided()
 
 

@@ -24,7 +24,7 @@ class ScoresTally:
     """Adds up, image by image, on what two networks' scores agree."""
 
     def __init__(self, name: str) -> None:
-        """Start.
+        """Begin, with no image added yet.
 
         Args:
             name: Of the output.
@@ -46,7 +46,7 @@ class ScoresTally:
         self._logits = VarianceTally(name)
 
     def add(self, original: NDArray[np.floating], changed: NDArray[np.floating]) -> None:
-        """Add the scores for one image, each of any shape that holds one score for each class."""
+        """Add both networks' scores for one image, in any shape that holds one score for each class."""
         one, other = (scores.astype(np.float64).reshape(-1) for scores in (original, changed))
         self._images += 1
         self._count = len(one)
@@ -80,7 +80,7 @@ class ScoresTally:
         return "classes" if self._add_up else "sigmoids"
 
     def decisions(self) -> Figure:
-        """Of how many images the class, or every yes and no, is the same."""
+        """The figure of decisions: in how many images the class, or every yes and no, is the same."""
         if self.kind in ("classes", "logits"):
             same, measure = self._same_class, "same class"
         else:
@@ -90,7 +90,7 @@ class ScoresTally:
         return counted(self._name, measure, same, self._images, basis)
 
     def margin(self) -> Figure:
-        """How much of the scores' variance is kept; of probabilities, that of their logits."""
+        """The figure of the scores: the variance kept, of probabilities that of their logits."""
         return (self._logits if self._within_unit else self._values).figure()
 
     def commonest(self) -> int:
@@ -114,7 +114,7 @@ class ScoresTally:
         return self._divergences[self.kind] / self._images
 
     def sureness_percent(self) -> float:
-        """Mean highest probability that the original gives."""
+        """Mean highest probability that the original gives, in percent."""
         return 100.0 * self._sureness[self.kind] / self._images
 
 

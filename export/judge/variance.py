@@ -13,7 +13,7 @@ class VarianceTally:
     """Adds up, image by image, what an output varies by and what a changed one misses."""
 
     def __init__(self, name: str) -> None:
-        """Start.
+        """Begin, with no image added yet.
 
         Args:
             name: Of the output.
@@ -25,7 +25,7 @@ class VarianceTally:
         self._missed: list[float] = []
 
     def add(self, original: Values, changed: Values) -> None:
-        """Add the output for one image.
+        """Add both networks' output for one image.
 
         Raises:
             InputError: It has another shape than before, or the two differ in shape.
@@ -45,7 +45,7 @@ class VarianceTally:
         self._spread += float((step * (own - self._mean)).sum())
 
     def figure(self) -> Figure:
-        """The share that is kept; 0 where more is missed than the output varies by.
+        """The figure of variance kept; 0 where more is missed than the output varies by.
 
         An output that is the same for all images is kept where nothing is missed, and else not. Of a single
         image nothing varies from image to image, so what varies within it counts.

@@ -30,10 +30,17 @@ AUTO = ("channel", "spatial", "combined", "fully-connected", "input-channels")
 
 
 def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
-    """One method of each name, in the order in which equal candidates are preferred."""
+    """The methods of some names, fit for grouped convolutions, too.
+
+    Args:
+        names: Keys of ``METHODS``.
+
+    Returns:
+        One method of each name, in the order in which equal candidates are preferred: that of ``METHODS``.
+    """
     return tuple(PerGroup(METHODS[name]()) for name in NAMES if name in names)
 
 
 def all_methods() -> tuple[Method, ...]:
-    """One of each method that ``auto`` offers: those that make a network faster at little loss."""
+    """The methods that ``auto`` offers: those that make a network faster at little loss."""
     return methods_named(AUTO)

@@ -35,12 +35,12 @@ class Candidate:
 
     @property
     def macs(self) -> int:
-        """Multiply-adds for one image."""
+        """Multiply-adds that the replacement takes for one image."""
         return sum(shape.macs for shape in self.convolutions)
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
+        """Number of weights and biases of the replacement."""
         return sum(shape.parameters for shape in self.convolutions)
 
 
@@ -73,15 +73,25 @@ class Method(Protocol):
     needs_patches: bool
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """The replacements on offer that are cheaper than the layer; empty if there are none."""
+        """The replacements that this method offers for a layer: cheaper ones; empty where there are none."""
         ...
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """The candidate of given ranks, also where it is no cheaper than the layer."""
+        """The replacement of given ranks, not fitted yet; also where it is no cheaper than the layer.
+
+        Args:
+            layer: The layer.
+            ranks: Filters between the factors, in order of execution.
+            relative_error: Held-out squared error of the response over its variance.
+        """
         ...
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
-        """The replacement itself.
+        """Fit a replacement: choose on the held-out samples, and then fit on all.
+
+        Args:
+            data: What there is to fit the layer on.
+            candidate: Which replacement: one that ``candidate`` made.
 
         Raises:
             ModelRefusedError: A weight of it would not fit into float32.
@@ -90,13 +100,18 @@ class Method(Protocol):
 
 
 def rank_grid(largest: int, channels: int) -> list[int]:
-    """Ranks worth offering, rising: multiples of what kernels like, and 1."""
+    """Ranks worth offering, rising: multiples of what kernels like, and 1.
+
+    Args:
+        largest: The largest rank that may be offered; none where it is below 1.
+        channels: Of the layer: of few channels, finer steps are offered.
+    """
     step = max(1, min(8, channels // 8))
     return sorted({rank for rank in (1, *range(step, largest + 1, step)) if rank <= largest})
 
 
 def thin(values: list[Value], count: int) -> list[Value]:
-    """At most ``count`` of the values, evenly, the first and the last among them."""
+    """At most ``count`` of the values, evenly spaced, the first and the last among them."""
     index = np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(int))
     return [values[i] for i in index]
 

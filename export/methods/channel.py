@@ -1,5 +1,7 @@
 """Channel reduction [Z15]: ``k×k`` with r filters, then ``1×1`` with d.
 
+[Z15] Zhang, Zou, He, Sun, Accelerating Very Deep Convolutional Networks, arXiv 1505.06798.
+
 The response y of a layer lies close to an r-dimensional subspace, so r filters compute its coordinates there
 and a 1×1 convolution leads back to d channels. Three fits, of which the best on held-out images is taken:
 
@@ -28,16 +30,21 @@ REFIT_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 class Channel:
-    """The channel method with a choice of fits."""
+    """The channel method: ``k×k`` with r filters, then ``1×1``; the rank is (r,)."""
 
     name = "channel"
     needs_patches = False
 
     def __init__(self, solvers: Sequence[str] = SOLVERS) -> None:
+        """Choose among some fits.
+
+        Args:
+            solvers: Their names, of those in ``SOLVERS``.
+        """
         self._solvers = tuple(solvers)
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """Every rank at which the pair is cheaper, with the response energy it loses on held-out images."""
+        """A grid of the ranks that are cheaper, each with the response energy it loses on held-out images."""
         layer = data.layer
         if layer.fully_connected:
             return []
@@ -54,7 +61,7 @@ class Channel:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """Cost ``r (c·kh·kw + d)`` at each position."""
+        """A ``k×k`` and a ``1×1`` convolution: ``r (c·kh·kw + d)`` multiply-adds at each position."""
         return pair_candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
@@ -78,6 +85,7 @@ class Channel:
         for name in self._solvers:
             if name != "refit":
                 yield name, 0.0
+            # Of fewer samples than unknowns a regression tells nothing that the ridge did not put in.
             elif data.fit.count > data.layer.patch_length:
                 yield from ((name, ridge) for ridge in REFIT_RIDGES)
 

@@ -1,8 +1,9 @@
-"""Spatial and channel reduction combined, "3d" [Z15].
+"""Spatial and channel reduction combined, the "3d" of [Z15].
 
 Three convolutions: ``kh×1`` with s filters, ``1×kw`` with r, ``1×1`` with d.
 
-One reduced-rank regression from the features of the first convolution to y gives the other two together.
+[Z15] Zhang, Zou, He, Sun, Accelerating Very Deep Convolutional Networks, arXiv 1505.06798. Here one
+reduced-rank regression from the features of the first convolution to y gives the other two together.
 """
 
 from export.fit.data import LayerData
@@ -23,7 +24,7 @@ class Combined:
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """A grid of (s, r), each with its held-out error."""
+        """A grid of the ranks (s, r) that are cheaper, each with its held-out error."""
         layer = data.layer
         if 1 in layer.kernel:
             return []
@@ -38,7 +39,7 @@ class Combined:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """Cost ``s·c·kh`` at each position of the input's width, ``r (s·kw + d)`` at each of the output's."""
+        """Three convolutions: ``s·c·kh`` multiply-adds at the input's width, then ``r (s·kw + d)``."""
         filters, rank = ranks
         convolutions = (
             vertical_factor(layer, filters),
@@ -48,7 +49,7 @@ class Combined:
         return Candidate(self.name, ranks, convolutions, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
-        """Filters from the weighted expansion of W, the rest by one regression on all images."""
+        """Fit the three: vertical filters from the weighted expansion of W, the rest by one regression."""
         count, rank = candidate.ranks
         layer = data.layer
         expansion = expand(data)

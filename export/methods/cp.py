@@ -1,5 +1,9 @@
 """CP of the kernel tensor [D14]: ``1×1`` with R filters, ``kh×1`` and ``1×kw`` one by one, ``1×1`` with d.
 
+[D14] Denton et al., Exploiting linear structure within convolutional networks, arXiv 1404.0736, who find one
+outer product after the other. All together and as four convolutions: Lebedev et al., Speeding-up
+convolutional neural networks using fine-tuned CP-decomposition, arXiv 1412.6553.
+
 The kernel (d, c, kh, kw) as a sum of R products of four vectors, by alternating least squares over rising
 ranks: each rank starts from the last one with random vectors added that weigh nothing at first, so the error
 of the weights falls with the rank. No image is used for the fit; images measure the error.
@@ -22,13 +26,13 @@ PULL = 1e-6  # towards the last sweep, relative: keeps nearly parallel vectors f
 
 
 class Cp:
-    """A sum of R products of four vectors as four convolutions; the rank is (R,)."""
+    """The CP method: a sum of R products of four vectors as four convolutions; the rank is (R,)."""
 
     name = "cp"
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """A few ranks, each with its held-out error."""
+        """A few of the ranks (R,) that are cheaper, each with its held-out error."""
         layer = data.layer
         if 1 in layer.kernel:
             return []
@@ -36,7 +40,7 @@ class Cp:
         return [self.candidate(layer, (factors.rank,), _error(data, factors)) for factors in by_rank]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """Cost ``R·c`` at each position of the input, ``R·kh`` after it, ``R (kw + d)`` at each output."""
+        """Four convolutions: ``R·c`` multiply-adds at the input's size, ``R·kh``, then ``R (kw + d)``."""
         (rank,) = ranks
         column = (layer.output_size[0], layer.input_size[1])
         convolutions = (
@@ -48,7 +52,7 @@ class Cp:
         return Candidate(self.name, ranks, convolutions, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
-        """The same ranks up to the wanted one, then the four factors as convolutions; the bias stays."""
+        """Decompose W by rising ranks up to the one wanted; the bias stays, and no image is used."""
         layer = data.layer
         (rank,) = candidate.ranks
         ranks = [*(lower for lower in self._ladder(layer) if lower < rank), rank]
@@ -64,9 +68,13 @@ class Cp:
 
 @dataclass(frozen=True)
 class Factors:
-    """``W[d, c, i, j] = Σ_r outputs[d, r] inputs[c, r] vertical[i, r] horizontal[j, r]``.
+    """A kernel as ``W[d, c, i, j] = Σ_r outputs[d, r] inputs[c, r] vertical[i, r] horizontal[j, r]``.
 
-    All but ``outputs`` have columns of length 1.
+    Attributes:
+        outputs: (d, R).
+        inputs: (c, R), columns of length 1.
+        vertical: (kh, R), columns of length 1.
+        horizontal: (kw, R), columns of length 1.
     """
 
     outputs: Matrix
@@ -76,19 +84,30 @@ class Factors:
 
     @property
     def rank(self) -> int:
-        """R, the number of products of four vectors."""
+        """The number of products of four vectors, R."""
         return len(self.outputs.T)
 
     def tensor(self) -> Matrix:
-        """W: (d, c, kh, kw)."""
+        """The kernel that the factors make: (d, c, kh, kw)."""
         rest = _products(self.inputs, self.vertical, self.horizontal)
         shape = [len(factor) for factor in (self.outputs, self.inputs, self.vertical, self.horizontal)]
         return (self.outputs @ rest.T).reshape(shape)
 
 
 def alternating_least_squares(kernel: Matrix, ranks: list[int]) -> Iterator[Factors]:
-    """Factors of a kernel (d, c, kh, kw) for each of the rising ``ranks``."""
-    random = np.random.default_rng(0)
+    """Decompose a kernel at one rank after another, each from where the last one ended.
+
+    Minimises ``‖W - Σ_r outputs_r ∘ inputs_r ∘ vertical_r ∘ horizontal_r‖²`` by least squares for each factor
+    in turn.
+
+    Args:
+        kernel: (d, c, kh, kw).
+        ranks: Rising.
+
+    Yields:
+        The factors of each rank.
+    """
+    random = np.random.default_rng(0)  # one seed for all, so that the same weights give the same factors
     factors = Factors(*(np.zeros((side, 0)) for side in kernel.shape))
     for rank in ranks:
         more = [random.standard_normal((side, rank - factors.rank)) for side in kernel.shape]
@@ -105,16 +124,22 @@ def alternating_least_squares(kernel: Matrix, ranks: list[int]) -> Iterator[Fact
 
 def _sweep(kernel: Matrix, factors: Factors) -> Factors:
     """Each factor by least squares in turn; the outputs keep the scale."""
-    b, h, v = factors.inputs, factors.vertical, factors.horizontal
+    inputs, vertical, horizontal = factors.inputs, factors.vertical, factors.horizontal
     flat = kernel.reshape(len(kernel), -1)
-    a = _solve(flat @ _products(b, h, v), _gram(b, h, v), factors.outputs)
-    inner = (a.T @ flat).reshape(-1, *kernel.shape[1:])
-    b = _solve(np.einsum("rchw,hr,wr->cr", inner, h, v, optimize=True), _gram(a, h, v), b)
-    plane = np.einsum("rchw,cr->rhw", inner, b, optimize=True)
-    h = _solve(np.einsum("rhw,wr->hr", plane, v), _gram(a, b, v), h)
-    v = _solve(np.einsum("rhw,hr->wr", plane, h), _gram(a, b, h), v)
-    scale = np.prod([np.linalg.norm(factor, axis=0) for factor in (b, h, v)], axis=0)
-    return Factors(a * scale, _unit(b), _unit(h), _unit(v))
+    products = _products(inputs, vertical, horizontal)
+    outputs = _solve(flat @ products, _gram(inputs, vertical, horizontal), factors.outputs)
+    # Summed over the outputs once, and not for each of the other factors anew.
+    seen = (outputs.T @ flat).reshape(-1, *kernel.shape[1:])
+    target = np.einsum("rchw,hr,wr->cr", seen, vertical, horizontal, optimize=True)
+    inputs = _solve(target, _gram(outputs, vertical, horizontal), inputs)
+    plane = np.einsum("rchw,cr->rhw", seen, inputs, optimize=True)
+    target = np.einsum("rhw,wr->hr", plane, horizontal)
+    vertical = _solve(target, _gram(outputs, inputs, horizontal), vertical)
+    target = np.einsum("rhw,hr->wr", plane, vertical)
+    horizontal = _solve(target, _gram(outputs, inputs, vertical), horizontal)
+    lengths = [np.linalg.norm(factor, axis=0) for factor in (inputs, vertical, horizontal)]
+    scaled = outputs * np.prod(lengths, axis=0)
+    return Factors(scaled, _unit(inputs), _unit(vertical), _unit(horizontal))
 
 
 def _solve(target: Matrix, gram: Matrix, last: Matrix) -> Matrix:

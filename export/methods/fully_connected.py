@@ -9,6 +9,9 @@ fit must not ask for more than they tell:
 * refit: regression on the input itself, pulled towards W, where there are more samples than inputs.
 
 The best on held-out images is taken.
+
+[G15] Girshick, Fast R-CNN, arXiv 1504.08083, "Truncated SVD for faster detection". [Z15] Zhang, Zou, He, Sun,
+Accelerating Very Deep Convolutional Networks, arXiv 1505.06798.
 """
 
 from collections.abc import Iterator
@@ -36,13 +39,13 @@ RIDGES = {"svd": (0.0,), "asymmetric": (RIDGE, 1e-2, 1.0), "refit": (1e-3, 1e-2,
 
 
 class FullyConnected:
-    """The channel method for fully connected layers."""
+    """The channel method for fully connected layers: two Gemms; the rank is (r,)."""
 
     name = "fully-connected"
     needs_patches = False
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """Every rank at which two Gemms are cheaper, with the response energy lost on held-out images."""
+        """A grid of the ranks that are cheaper, each with the response energy it loses on held-out images."""
         if not data.layer.fully_connected:
             return []
         bases = [(singular_vectors(data.weights), data.bias)]
@@ -56,7 +59,7 @@ class FullyConnected:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """Cost ``r (c + d)`` for each row."""
+        """Two fully connected layers in a row: ``r (c + d)`` multiply-adds for each row of the input."""
         return pair_candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
@@ -126,7 +129,7 @@ def _solve(data: LayerData, moments: Moments, solver: str, ridge: float) -> LowR
 
 
 def _enough(data: LayerData) -> bool:
-    """Whether there are more samples to fit on than directions of the response to find."""
+    """Whether there are more samples to fit on than there are outputs, whose directions a fit must find."""
     return data.fit.count > data.layer.out_channels
 
 

@@ -15,7 +15,7 @@ from export.methods.base import Candidate, Method, Replacement
 
 
 class PerGroup:
-    """A method that knows no groups, made fit for them; layers of one group go straight to it."""
+    """A method that knows no groups, applied to each by itself; layers of one group go straight to it."""
 
     def __init__(self, method: Method) -> None:
         self._method = method
@@ -23,7 +23,7 @@ class PerGroup:
         self.needs_patches = method.needs_patches
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """The candidates that all groups have, with the error of the whole response."""
+        """The candidates of ranks that all groups offer, with the error of the whole response."""
         if not data.parts:
             return self._method.candidates(data)
         of_parts = [{own.ranks: own for own in self._method.candidates(part)} for part in data.parts]
@@ -31,7 +31,13 @@ class PerGroup:
         return [_together(data, [part[ranks] for part in of_parts]) for ranks in common]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """Ranks are those of all groups together: each a multiple of the number of groups."""
+        """The replacement of given ranks, not fitted yet.
+
+        Args:
+            layer: The layer.
+            ranks: Of all groups together: each a multiple of the number of groups.
+            relative_error: Held-out squared error of the whole response over its variance.
+        """
         if layer.group == 1:
             return self._method.candidate(layer, ranks, relative_error)
         own = tuple(rank // layer.group for rank in ranks)
@@ -39,7 +45,7 @@ class PerGroup:
         return _times(of_part, layer.group, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
-        """Fit the groups one by one."""
+        """Fit the groups one by one, and put what comes of them side by side."""
         if not data.parts:
             return self._method.fit(data, candidate)
         ranks = tuple(rank // len(data.parts) for rank in candidate.ranks)
@@ -49,13 +55,14 @@ class PerGroup:
         ]
         solvers = " or ".join(sorted({part.solver for part in fitted}))
         convolutions = tuple(
-            _side_by_side(pieces) for pieces in zip(*(f.convolutions for f in fitted), strict=True)
+            _side_by_side(pieces) for pieces in zip(*(own.convolutions for own in fitted), strict=True)
         )
-        return Replacement(candidate, solvers, convolutions, _error(data, [f.relative_error for f in fitted]))
+        error = _error(data, [own.relative_error for own in fitted])
+        return Replacement(candidate, solvers, convolutions, error)
 
 
 def part_of(layer: Layer) -> Layer:
-    """One group of a grouped convolution, as a convolution."""
+    """One group of a grouped convolution, as a convolution of one group that has no source."""
     return replace(
         layer,
         group=1,
@@ -92,11 +99,13 @@ def _wider(shape: ConvolutionShape, groups: int) -> ConvolutionShape:
 
 def _error(data: LayerData, errors: Sequence[float]) -> float:
     """Squared error over variance of the whole response, from those of the groups."""
-    squared = sum(e * part.held_out.variance for e, part in zip(errors, data.parts, strict=True))
+    variances = [part.held_out.variance for part in data.parts]
+    squared = sum(error * variance for error, variance in zip(errors, variances, strict=True))
     return data.relative(squared)
 
 
 def _side_by_side(convolutions: Sequence[Convolution]) -> Convolution:
+    # A convolution without a bias is so in every group: they all come from one method.
     biases = [convolution.bias for convolution in convolutions if convolution.bias is not None]
     return replace(
         convolutions[0],

@@ -1,10 +1,10 @@
 """Whole input channels removed [H17]: sparse connections of a structure that runs faster.
 
-[H17] He, Zhang, Sun, Channel pruning for accelerating very deep neural networks. Where this layer alone reads
-the filters of an earlier convolution, each input channel that it does without saves its own multiply-adds and
-a filter of the earlier layer. The replacement keeps its shape, with zeros for the channels not read, until
-all layers are fitted; then both layers are narrowed together (``narrow``). Elsewhere nothing is offered: to
-gather some channels of a tensor that is computed anyway would cost what it saves.
+[H17] He, Zhang, Sun, Channel pruning for accelerating very deep neural networks, arXiv 1707.06168. Where this
+layer alone reads the filters of an earlier convolution, each input channel that it does without saves its own
+multiply-adds and a filter of the earlier layer. The replacement keeps its shape, with zeros for the channels
+not read, until all layers are fitted; then both layers are narrowed together (``narrow``). Elsewhere nothing
+is offered: to gather some channels of a tensor that is computed anyway would cost what it saves.
 
 Channels go one by one, by backward elimination instead of the paper's lasso, so that the sets are nested:
 with ``z_j = W_j x_j`` what channel j adds to the response, and ``y ≈ Σ β_j z_j``, the channel goes whose loss
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from export.fit.data import LayerData
 from export.fit.moments import Matrix, Moments, Vector
-from export.fit.regression import intercept, ridge_regression
+from export.fit.regression import intercept, ridge_regression, with_ridge
 from export.layer import Convolution, Layer
 from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 
@@ -29,7 +29,7 @@ STABLE = 1e-9  # relative: dead and doubled channels would make the inverse brea
 
 
 class InputChannels:
-    """The structured sparse method: ranks are the number of input channels kept."""
+    """The method that removes whole input channels; the rank is (number of channels kept,)."""
 
     name = "input-channels"
     needs_patches = True
@@ -47,13 +47,13 @@ class InputChannels:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """The layer with as many input channels as are read; what the source saves comes on top."""
+        """The layer with fewer input channels; what its source saves is counted where ranks are chosen."""
         (count,) = ranks
         narrowed = layer.factor(layer.out_channels, count, vertical=True, horizontal=True, bias=True)
         return Candidate(self.name, ranks, (narrowed,), relative_error, inputs_read=count)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
-        """Choose the channels and a ridge on held-out images, then refit on all."""
+        """Drop channels by elimination, choose a ridge on held-out images, then refit W on all."""
         layer = data.layer
         order = elimination_order(data.fit, data.weights, layer.in_channels)
         kept = order[: candidate.ranks[0]]
@@ -70,16 +70,27 @@ class InputChannels:
 
 
 def elimination_order(moments: Moments, weights: Matrix, channels: int) -> Channels:
-    """The input channels from the one to keep longest to the one to drop first."""
+    """Order a layer's input channels from the one to keep longest to the one to drop first.
+
+    Args:
+        moments: Of (x, y), x the patches (c·kh·kw,).
+        weights: (d, c·kh·kw), ``W``.
+        channels: c.
+
+    Returns:
+        (c,) indices of channels.
+    """
     gram, target = contributions(moments, weights, channels)
-    scale = float(np.trace(gram)) / channels or 1.0
-    inverse = np.linalg.inv(gram / scale + STABLE * np.eye(channels)) / scale
+    inverse = np.linalg.inv(with_ridge(gram, STABLE))
     scales = inverse @ target
     alive = np.ones(channels, bool)
     dropped: list[int] = []
     while len(dropped) < channels:
+        # What the least error rises by when a channel goes is its coefficient squared over its place in the
+        # diagonal of the inverse, where channels that went have 0.
         diagonal = np.maximum(np.diag(inverse), STABLE * inverse.max())
         worst = int(np.argmin(np.where(alive, scales**2 / diagonal, np.inf)))
+        # The coefficients and the inverse of those left, without solving anew for them.
         column = inverse[:, worst] / diagonal[worst]
         scales = scales - scales[worst] * column
         inverse = inverse - np.outer(column, inverse[worst])
@@ -89,7 +100,16 @@ def elimination_order(moments: Moments, weights: Matrix, channels: int) -> Chann
 
 
 def contributions(moments: Moments, weights: Matrix, channels: int) -> tuple[Matrix, Vector]:
-    """Inner products of what the channels add to the response: with each other, and with the response."""
+    """Inner products of what the channels add to the response, ``z_j = W_j x_j``.
+
+    Args:
+        moments: Of (x, y), x the patches (c·kh·kw,).
+        weights: (d, c·kh·kw), ``W``.
+        channels: c.
+
+    Returns:
+        (c, c) with each other, and (c,) with the response.
+    """
     products = ((weights.T @ weights) * moments.xx).reshape(
         channels, -1, channels, weights.shape[1] // channels
     )

@@ -1,4 +1,7 @@
-"""The last step of every fit: match the response after its activation, where held-out images agree."""
+"""The last step of every fit: match the response after its activation, where held-out images agree.
+
+The method is in ``alternation``, which names its source.
+"""
 
 from collections.abc import Callable
 
@@ -13,7 +16,7 @@ FeatureMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def activation_aware(data: LayerData, features: FeatureMap, trial: LowRank) -> LowRank | None:
-    """The nonlinear fit, or None where it is not wanted or no better after the activation.
+    """Fit for what comes out of the activation; None where that is not wanted, or no better.
 
     Args:
         data: The layer.

@@ -1,9 +1,10 @@
 """What the spatial methods share: a ``kh×1`` convolution whose outputs, read in a row of kw, are features.
 
-[J14] Jaderberg, Vedaldi, Zisserman, Speeding up CNNs with low rank expansions. W is arranged as
-(c·kh) × (kw·d); its best s-term expansion gives s vertical filters. Here the expansion is weighted by the
-covariance of the patch's columns, so that directions the data uses count more: with ``S = L Lᵀ`` the filters
-are ``L⁻ᵀ U`` from the singular vectors of ``LᵀA``. What follows the features is found by regression.
+[J14] Jaderberg, Vedaldi, Zisserman, Speeding up convolutional neural networks with low rank expansions, arXiv
+1405.3866, its second scheme. W is arranged as (c·kh) × (kw·d); its best s-term expansion gives s vertical
+filters. Here the expansion is weighted by the covariance of the patch's columns, so that directions the data
+uses count more: with ``S = L Lᵀ`` the filters are ``L⁻ᵀ U`` from the singular vectors of ``LᵀA``. What
+follows the features is found by regression.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Expansion:
         filters: (S, c·kh), in falling order of importance.
         prior: (d, S·kw), the map from the features to y that repeats W.
         fit: Moments of (features, y) to fit on.
-        held_out: The same of other images.
+        held_out: Moments of (features, y) of other images, to choose on.
     """
 
     layer: Layer
@@ -40,21 +41,21 @@ class Expansion:
     held_out: Moments
 
     def solve(self, count: int, moments: Moments) -> LowRank:
-        """Maps of all ranks from the features of the first ``count`` filters to y."""
+        """Fit the maps of all ranks from the features of the first ``count`` filters to y."""
         size = count * self.layer.kernel[1]
         return reduced_rank_regression(moments.first(size), RIDGE, self.prior[:, :size])
 
     def features(self, patches: Matrix, count: int) -> Matrix:
-        """Features (n, s·kw) of the first ``count`` filters on patches (n, c·kh·kw)."""
+        """The features (n, s·kw) that the first s = ``count`` filters give on patches (n, c·kh·kw)."""
         return filter_columns(patches, self.filters[:count], self.layer.kernel[1])
 
     def errors_by_rank(self, count: int) -> Vector:
-        """Held-out error of the maps of all ranks from the first ``count`` filters."""
+        """Held-out mean of ``‖y - ỹ‖²`` for each rank 1, 2, ... of the maps from the first filters: (r,)."""
         held_out = self.held_out.first(count * self.layer.kernel[1])
         return self.solve(count, self.fit).errors_by_rank(held_out)
 
     def vertical(self, count: int) -> Convolution:
-        """The ``kh×1`` convolution with the first ``count`` filters."""
+        """The ``kh×1`` convolution of the first ``count`` filters."""
         layer = self.layer
         return Convolution(
             to_float32(self.filters[:count].reshape(count, layer.in_channels, layer.kernel[0], 1)),
@@ -65,7 +66,7 @@ class Expansion:
         )
 
     def horizontal(self, weights: Matrix, bias: Vector | None) -> Convolution:
-        """The ``1×kw`` convolution with weights (out, s·kw)."""
+        """The ``1×kw`` convolution of weights (out, s·kw), and a bias (out,) or none."""
         layer = self.layer
         return Convolution(
             to_float32(weights.reshape(len(weights), -1, 1, layer.kernel[1])),
@@ -77,7 +78,7 @@ class Expansion:
 
 
 def expand(data: LayerData) -> Expansion:
-    """All vertical filters worth having: more would cost as much as the layer itself."""
+    """Find a layer's vertical filters, the most important first, and the moments of their features."""
     layer = data.layer
     height, width = layer.in_channels * layer.kernel[0], layer.kernel[1]
     # (d, c·kh·kw) as (c·kh) × (kw·d)
@@ -85,6 +86,7 @@ def expand(data: LayerData) -> Expansion:
     root = _column_root(data.fit, height, width)
     vectors, _, _ = np.linalg.svd(root.T @ arranged, full_matrices=False)
     filters = np.linalg.solve(root.T, vectors).T
+    # Their scale is free, for what follows is fitted to them.
     filters /= np.linalg.norm(filters, axis=1, keepdims=True)
     answers = np.linalg.lstsq(filters.T, arranged, rcond=None)[0].astype(np.float64)
     prior: Matrix = answers.reshape(-1, width, layer.out_channels).transpose(2, 0, 1)
@@ -104,7 +106,7 @@ def filter_columns(patches: Matrix, filters: Matrix, width: int) -> Matrix:
 
 
 def vertical_factor(layer: Layer, filters: int) -> ConvolutionShape:
-    """The first convolution, ``kh×1``: it keeps the input's width."""
+    """The shape of the first convolution, ``kh×1`` with so many filters: it keeps the input's width."""
     size = (layer.output_size[0], layer.input_size[1])
     return layer.factor(filters, layer.in_channels, vertical=True, output_size=size)
 

@@ -1,9 +1,9 @@
 """Sparse connections [S16]: the weights between inputs and outputs that correlate least become zero.
 
-[S16] Sun, Wang, Tang, Sparsifying neural network connections for face recognition. From denser to sparser,
-each time refitting the weights that remain to the original response by regression (there: by training). Kept
-are the connections of the largest ``|correlation(x, y)|`` or of the largest ``|w|`` times the spread of x,
-whichever is better on held-out images.
+[S16] Sun, Wang, Tang, Sparsifying neural network connections for face recognition, arXiv 1512.01891. From
+denser to sparser, each time refitting the weights that remain to the original response by regression (there:
+by training). Kept are the connections of the largest ``|correlation(x, y)|`` or of the largest ``|w|`` times
+the spread of x, whichever is better on held-out images.
 
 Zeros are stored in less space and computed just as slowly: a dense kernel multiplies by them too. So the
 multiply-adds of the candidates are those of the layer, and what is gained is ``stored_bytes``. The
@@ -33,7 +33,7 @@ CRITERIA = ("correlation", "contribution")
 
 
 class Sparse:
-    """The sparse method: ranks are the number of connections kept."""
+    """The method that puts zeros in place of weak connections; the rank is (number of connections kept,)."""
 
     name = "sparse"
     needs_patches = True
@@ -50,7 +50,7 @@ class Sparse:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """The cost of the layer; on disk a bit for each connection, the weights kept and the biases."""
+        """The layer with fewer connections: less on disk (a bit for each, and those kept), but no faster."""
         (count,) = ranks
         shape = replace(layer.shape, bias=True, connections=count)
         return Candidate(self.name, ranks, (shape,), relative_error)
@@ -61,7 +61,7 @@ class Sparse:
         return shape.stored_bytes < layer.shape.stored_bytes
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
-        """The better criterion on held-out images, then the refit on all."""
+        """Choose a criterion on held-out images, then refit the connections that it keeps on all."""
         layer = data.layer
         error, criterion, mask = min(_trials(data, candidate.ranks[0], STEPS), key=lambda trial: trial[0])
         moments = data.fit.merge(data.held_out)
@@ -91,7 +91,18 @@ def _search(data: LayerData, count: int) -> float:
 
 
 def strongest(moments: Moments, weights: Matrix, count: int, criterion: str) -> Mask:
-    """The ``count`` connections to keep: (d, c·kh·kw)."""
+    """The connections to keep.
+
+    Args:
+        moments: Of (x, y).
+        weights: (d, c·kh·kw), ``W``.
+        count: How many to keep.
+        criterion: One of ``CRITERIA``: ``correlation`` of x and y, or ``contribution``, ``|w|`` times the
+            spread of x.
+
+    Returns:
+        (d, c·kh·kw) booleans, ``count`` of which are true.
+    """
     spread_x = np.sqrt(np.diag(moments.xx))
     strength = np.abs(weights) * spread_x
     if criterion == "correlation":
@@ -106,10 +117,19 @@ def refit(moments: Moments, weights: Matrix, mask: Mask, steps: int) -> Matrix:
     """Regression of y on the connections kept, pulled towards ``weights`` by a ridge.
 
     A problem of its own for each output, all solved at once by conjugate gradients.
+
+    Args:
+        moments: Of (x, y).
+        weights: (d, c·kh·kw), ``W``.
+        mask: (d, c·kh·kw), the connections kept.
+        steps: Of conjugate gradients, at most.
+
+    Returns:
+        (d, c·kh·kw) weights, zero where nothing is kept.
     """
     diagonal = np.diag(moments.xx)
     pull = pull_of(moments.xx, RIDGE)
-    scale = 1.0 / (diagonal + pull)
+    scale = 1.0 / (diagonal + pull)  # the steps' preconditioner: inputs differ much in size
     kept_weights = np.where(mask, weights, 0.0)
     residual = np.where(
         mask, moments.yx + pull * weights - kept_weights @ moments.xx - pull * kept_weights, 0.0

@@ -1,4 +1,7 @@
-"""Spatial reduction [J14]: ``kh×1`` with s filters, then ``1×kw`` with d, the second fitted by regression."""
+"""Spatial reduction [J14]: ``kh×1`` with s filters, then ``1×kw`` with d, the second fitted by regression.
+
+What it shares with ``combined``, and the source, is in ``separable``.
+"""
 
 from export.fit.data import LayerData
 from export.layer import Layer
@@ -10,13 +13,13 @@ FILTER_STEPS = 24
 
 
 class Spatial:
-    """A vertical and a horizontal factor; the rank is (s,)."""
+    """The spatial method: a vertical and a horizontal factor; the rank is (s,)."""
 
     name = "spatial"
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """A grid of ranks, each with its held-out error."""
+        """A grid of the ranks (s,) that are cheaper, each with its held-out error."""
         layer = data.layer
         if 1 in layer.kernel:
             return []
@@ -29,7 +32,7 @@ class Spatial:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """Cost ``s·c·kh`` at each position of the input's width, ``s·kw·d`` at each of the output's."""
+        """Two convolutions: ``s·c·kh`` multiply-adds at the input's width, ``s·kw·d`` at the output's."""
         (filters,) = ranks
         convolutions = (
             vertical_factor(layer, filters),
@@ -38,7 +41,7 @@ class Spatial:
         return Candidate(self.name, ranks, convolutions, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
-        """Filters from the weighted expansion of W, the rest by regression on all images."""
+        """Fit the two: vertical filters from the weighted expansion of W, the rest by regression."""
         (count,) = candidate.ranks
         expansion = expand(data)
         error = data.relative(float(expansion.errors_by_rank(count)[-1]))

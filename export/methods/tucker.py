@@ -1,4 +1,8 @@
-"""Tucker-2 of the kernel tensor [D14]: ``1×1`` with s filters, ``k×k`` with r, ``1×1`` with d.
+"""Tucker-2 of the kernel tensor: ``1×1`` with s filters, ``k×k`` with r, ``1×1`` with d.
+
+[D14] Denton et al., Exploiting linear structure within convolutional networks, arXiv 1404.0736, by one SVD
+after another; Kim et al., Compression of deep convolutional neural networks for fast and low power mobile
+applications, arXiv 1511.06530, as three convolutions.
 
 The kernel (d, c, kh, kw) is projected on r directions of its outputs and s of its inputs. Higher-order SVD
 takes the leading singular vectors of both unfoldings; orthogonal iteration then improves one side for the
@@ -20,13 +24,13 @@ RANK_STEPS = 7  # squared: a grid of (s, r)
 
 
 class Tucker:
-    """A core between two pointwise factors; ranks are (s, r)."""
+    """The Tucker-2 method: a core between two pointwise factors; ranks are (s, r)."""
 
     name = "tucker"
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """A grid of (s, r), each with the held-out error before orthogonal iteration."""
+        """A grid of the cheaper ranks (s, r), each with the held-out error before orthogonal iteration."""
         layer = data.layer
         if layer.kernel == (1, 1):
             return []
@@ -43,7 +47,7 @@ class Tucker:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """Cost ``s·c`` at each position of the input, ``r (s·kh·kw + d)`` at each of the output."""
+        """Three convolutions: ``s·c`` multiply-adds at the input's size, then ``r (s·kh·kw + d)``."""
         inputs, outputs = ranks
         convolutions = (
             layer.factor(inputs, layer.in_channels, output_size=layer.input_size),
@@ -53,7 +57,7 @@ class Tucker:
         return Candidate(self.name, ranks, convolutions, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
-        """Both bases by orthogonal iteration, the core by projection; the bias stays."""
+        """Find both bases by orthogonal iteration, the core by projection; the bias stays."""
         layer = data.layer
         kernel = kernel_tensor(data)
         bases = orthogonal_iteration(kernel, higher_order_svd(kernel).cut(candidate.ranks))
@@ -71,15 +75,15 @@ class Bases:
     """Orthonormal bases of a kernel's outputs and inputs.
 
     Attributes:
-        outputs: (d, r)
-        inputs: (c, s)
+        outputs: (d, r), columns, the most important first.
+        inputs: (c, s), columns, the most important first.
     """
 
     outputs: Matrix
     inputs: Matrix
 
     def cut(self, ranks: tuple[int, ...]) -> "Bases":
-        """The first s directions of the inputs and r of the outputs; ranks are (s, r)."""
+        """The bases without their less important directions; ranks are (s, r), of inputs and outputs."""
         return Bases(self.outputs[:, : ranks[1]], self.inputs[:, : ranks[0]])
 
     def core(self, kernel: Matrix) -> Matrix:
@@ -95,17 +99,17 @@ class Bases:
 
 
 def kernel_tensor(data: LayerData) -> Matrix:
-    """W as (d, c, kh·kw)."""
+    """A layer's weights as a tensor (d, c, kh·kw)."""
     return data.weights.reshape(data.layer.out_channels, data.layer.in_channels, -1)
 
 
 def higher_order_svd(kernel: Matrix) -> Bases:
-    """Complete bases of outputs and inputs, the most important directions first."""
+    """Complete bases of the outputs and inputs of a kernel (d, c, q), by its singular vectors each way."""
     return Bases(_basis(kernel), _basis(kernel.transpose(1, 0, 2)))
 
 
 def orthogonal_iteration(kernel: Matrix, bases: Bases) -> Bases:
-    """Improve each basis in turn for the other one."""
+    """Bases that keep more of a kernel (d, c, q): each improved in turn for the other one."""
     outputs, inputs = bases.outputs, bases.inputs
     for _ in range(ITERATIONS):
         outputs = _basis(np.einsum("dcq,cs->dsq", kernel, inputs, optimize=True))[:, : outputs.shape[1]]

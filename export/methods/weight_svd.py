@@ -1,9 +1,9 @@
 """Truncated SVD of the weights [D14, G15]: the channel form, from the weights alone.
 
-[D14] Denton et al., Exploiting linear structure within convolutional networks; [G15] Girshick, Fast R-CNN,
-which does it to fully connected layers. W as d × (c·kh·kw) is projected on its top r left singular vectors:
-``U Uᵀ W``. No image is used for the fit, so it is what is left where there are none, and what data-driven
-methods are compared with. Images only measure the error.
+[D14] Denton et al., Exploiting linear structure within convolutional networks, arXiv 1404.0736; [G15]
+Girshick, Fast R-CNN, arXiv 1504.08083, who does it to fully connected layers. W as d × (c·kh·kw) is projected
+on its top r left singular vectors: ``U Uᵀ W``. No image is used for the fit, so it is what is left where
+there are none, and what data-driven methods are compared with. Images only measure the error.
 """
 
 from export.fit.data import LayerData
@@ -20,13 +20,13 @@ from export.methods.factors import (
 
 
 class WeightSvd:
-    """The channel form from the weights alone: no image is used for the fit."""
+    """Truncated SVD of the weights in the channel form, fitted without images; the rank is (r,)."""
 
     name = "weight-svd"
     needs_patches = False
 
     def candidates(self, data: LayerData) -> list[Candidate]:
-        """Every rank at which the pair is cheaper, with the response energy it loses."""
+        """A grid of the ranks that are cheaper, each with the response energy it loses."""
         images = data.fit.merge(data.held_out)  # all are unseen by this fit
         lost = lost_energies(images, singular_vectors(data.weights), data.bias)
         return [
@@ -35,7 +35,7 @@ class WeightSvd:
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
-        """Cost ``r (c·kh·kw + d)`` at each position."""
+        """A ``k×k`` and a ``1×1`` convolution: ``r (c·kh·kw + d)`` multiply-adds at each position."""
         return pair_candidate(self.name, layer, ranks, relative_error)
 
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:

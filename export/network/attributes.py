@@ -35,12 +35,12 @@ class Attributes:
         self._set = {attribute.name: attribute for attribute in node.attribute}
 
     def integer(self, name: str, default: int) -> int:
-        """A whole number. Raises ``ModelRefusedError`` if it is anything else."""
+        """An attribute that is a whole number. Raises ``ModelRefusedError`` if it is anything else."""
         attribute = self._get(name, AttributeProto.INT, "a whole number")
         return default if attribute is None else attribute.i
 
     def integers(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        """As many whole numbers as the default has. Raises ``ModelRefusedError`` if it is anything else."""
+        """An attribute of as many whole numbers as its default. Raises ``ModelRefusedError`` for others."""
         wanted = f"{len(default)} whole numbers"
         attribute = self._get(name, AttributeProto.INTS, wanted)
         if attribute is None:
@@ -50,12 +50,12 @@ class Attributes:
         return tuple(attribute.ints)
 
     def number(self, name: str, default: float) -> float:
-        """A number. Raises ``ModelRefusedError`` if it is anything else."""
+        """An attribute that is a number. Raises ``ModelRefusedError`` if it is anything else."""
         attribute = self._get(name, AttributeProto.FLOAT, "a number")
         return default if attribute is None else attribute.f
 
     def text(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        """One of the texts that are allowed. Raises ``ModelRefusedError`` if it is anything else."""
+        """An attribute that is one of the texts allowed. Raises ``ModelRefusedError`` if it is any other."""
         wanted = f"one of {', '.join(allowed)}"
         attribute = self._get(name, AttributeProto.STRING, wanted)
         if attribute is None:

@@ -24,7 +24,7 @@ from export.network.tensors import Tensors, UnknownShapeError, Weights, initiali
 
 @dataclass(frozen=True)
 class ReducibleNetwork:
-    """A network read for reduction.
+    """A network read for reduction: its model, and what is known of its layers and tensors.
 
     Attributes:
         model: The checked model, batch norm folded.
@@ -75,7 +75,7 @@ class ReducibleNetwork:
         return tuple(layer for layer in self.layers if layer.reason is None)
 
     def array(self, name: str) -> Weights:
-        """An initialiser as an array. Raises ``KeyError`` if there is none of that name."""
+        """A weight of the network as an array. Raises ``KeyError`` if there is none of that name."""
         return initialiser(self.model, name)
 
 

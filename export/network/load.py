@@ -39,7 +39,15 @@ def load_model(source: SourceModel) -> onnx.ModelProto:
 
 
 def check(model: onnx.ModelProto, where: str) -> None:
-    """Run onnx's full check. Raises ``ModelRefusedError`` with its first line on a finding."""
+    """Run onnx's full check of a model.
+
+    Args:
+        model: The model.
+        where: What to call it in the message.
+
+    Raises:
+        ModelRefusedError: With the first line of what onnx finds.
+    """
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:

@@ -6,7 +6,7 @@ import onnx
 
 
 def producers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
-    """The node that writes each tensor."""
+    """The node that writes each tensor of a model, by the tensor's name."""
     return {name: node for node in model.graph.node for name in node.output if name}
 
 
@@ -24,7 +24,7 @@ def bodies_of(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 
 
 def reads(node: onnx.NodeProto) -> set[str]:
-    """The tensors a node needs; those its branches and loop bodies take from outside included."""
+    """Names of the tensors a node needs; those its branches and loop bodies take from outside included."""
     names = {name for name in node.input if name}
     for attribute in node.attribute:
         for body in (attribute.g, *attribute.graphs):
@@ -36,14 +36,23 @@ def reads(node: onnx.NodeProto) -> set[str]:
 
 
 def consumers(model: onnx.ModelProto, tensor: str) -> list[onnx.NodeProto]:
-    """The nodes that read ``tensor``."""
+    """The nodes of a model that read ``tensor``."""
     return [node for node in model.graph.node if tensor in reads(node)]
 
 
 def nodes_before(
     model: onnx.ModelProto, targets: Iterable[str], sources: Collection[str] = ()
 ) -> list[onnx.NodeProto]:
-    """The nodes that compute ``targets``, in order of execution, stopping at ``sources``."""
+    """The nodes that compute some tensors.
+
+    Args:
+        model: The network.
+        targets: The tensors to compute.
+        sources: Tensors that are there already: what computes them is left out.
+
+    Returns:
+        Nodes of the model, in order of execution.
+    """
     produced_by = producers(model)
     needed: set[str] = set()
     waiting = [name for name in targets if name not in sources]
@@ -58,7 +67,17 @@ def nodes_before(
 def frontier(
     model: onnx.ModelProto, targets: Collection[str], input_name: str, goals: Collection[str]
 ) -> list[str]:
-    """The tensors that, once ``targets`` are computed, are enough to compute ``goals``, sorted."""
+    """The tensors to keep so that a network can be run on from where it was left.
+
+    Args:
+        model: The network.
+        targets: The tensors that were computed.
+        input_name: Name of its input.
+        goals: The tensors that will be wanted.
+
+    Returns:
+        Tensors, sorted by name, that are known once ``targets`` are and that are enough to compute ``goals``.
+    """
     done = nodes_before(model, targets)
     known = {input_name} | {name for node in done for name in node.output if name}
     rest = [node for node in nodes_before(model, goals) if known.isdisjoint(node.output)]
@@ -70,6 +89,11 @@ def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collecti
     """The part of a network between ``sources`` and ``targets`` as a network of its own.
 
     Shapes of the cut tensors are left open, so that it runs on any size the whole network runs on.
+
+    Args:
+        model: The network.
+        sources: The tensors that become inputs, as far as they are read.
+        targets: The tensors that become outputs.
     """
     nodes = nodes_before(model, targets, sources)
     read = {name for node in nodes for name in reads(node)}

@@ -31,20 +31,23 @@ from export.network.layers import read_network
 from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
+from export.reduction.defaults import (
+    DROP_WITHOUT_TARGET_PERCENT,
+    MAX_IMAGES,
+    RULE,
+    SANE_DROP_PERCENT,
+    SEED,
+)
 from export.reduction.options import ReduceOptions
 from export.reduction.result import Reduction
 from export.reduction.run import reduce_network, require_reducible
 
 log = logging.getLogger(__name__)
 
-MAX_IMAGES = 500  # vgg19 at 4x lost no less with 500 than with 100
-SANE_DROP_PERCENT = 10.0  # a network that has lost more is a wreck, whatever its speed
-DROP_WITHOUT_TARGET_PERCENT = 1.0
-
 
 @dataclass(frozen=True)
 class Delivery:
-    """What came of a request.
+    """What ``reduce`` hands back: what was done, and where the network was written.
 
     Attributes:
         path: The file written: beside the asked one where the target was not reached; None if none was asked.
@@ -70,11 +73,11 @@ def reduce(
     storage: float | None = None,
     max_drop_percent: float | None = None,
     methods: Sequence[str] = AUTO,
-    ranks: str = "error",
+    ranks: str = RULE,
     max_images: int = MAX_IMAGES,
     card: AnyPath | None = None,
     threads: int | None = None,
-    seed: int = 0,
+    seed: int = SEED,
     progress: Progress = silent,
 ) -> Delivery:
     """Reduce a network on a folder of images, and write it with its card.
@@ -99,6 +102,10 @@ def reduce(
         threads: Threads to use; all processors if None.
         seed: Chooses images and sampled positions.
         progress: Told what is under way.
+
+    Returns:
+        What was done, and where the network was written; ``reduction.reached`` says whether the target was
+        met.
 
     Raises:
         InputError: A file, the folder, an image set or the card is bad, or they do not fit each other.
@@ -130,12 +137,12 @@ def reduce(
 
 
 def best_found_path(output: Path) -> Path:
-    """Where the best network found is written if the target cannot be met: ``OUT.best.onnx``."""
+    """Where the best network found is written if the target cannot be met: ``OUT.best.onnx`` beside OUT."""
     return output.with_suffix(f".best{output.suffix}")
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything whose change may change a result."""
+    """Versions of every library whose change may change a result, by their names."""
     return {
         "pi-infer": __version__,
         "python": platform.python_version(),

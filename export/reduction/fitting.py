@@ -43,23 +43,36 @@ class Fitter:
 
     @property
     def image_passes(self) -> float:
-        """Work of all passes over the images so far, in passes through the original network."""
+        """Work of all passes over the images so far, counted in passes through the original network."""
         return self._passes.image_macs / self._network.macs
 
     def decide(self, target: float) -> Decision:
-        """What each layer is to become for a target, or for as much as the methods can do."""
+        """Choose what each layer is to become.
+
+        Args:
+            target: The whole network's cost before over after; where it is out of reach, as much as the
+                methods can do.
+
+        Returns:
+            The candidates chosen, by the outputs of their layers; layers not in it stay.
+        """
         cost = COSTS[self._options.cost]
         fixed = cost(self._network.counted)
         whole = fixed + sum(cost([layer.shape]) for layer in self._network.layers)
         return RULES[self._options.rule](self._offers, whole / target - fixed, cost)
 
     def reduce(self, decision: Decision) -> ReducedNetwork:
-        """The network in which each layer is what was decided.
+        """Fit and replace layer after layer, so that each is what was decided.
+
+        Args:
+            decision: Candidates by the outputs of their layers; layers not in it stay.
 
         Raises:
             ModelRefusedError: The network computes NaN or infinite values, or a fit does.
         """
         fitted, replacements = self._replace_layers(decision)
+        # Which channels a layer leaves unread shows when it is fitted, and by then the convolution before it
+        # is fitted already: so both are narrowed in the end.
         readers = [output for output, candidate in decision.items() if candidate.inputs_read is not None]
         reduced = self._read(narrow(fitted.model, readers)) if readers else fitted
         offered = {offer.layer.output for offer in self._offers if offer.candidates}

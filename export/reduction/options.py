@@ -8,7 +8,7 @@ from export.methods.base import Method
 
 @dataclass(frozen=True)
 class ReduceOptions:
-    """What is wanted.
+    """What a reduction is asked for.
 
     Attributes:
         target: The whole network's cost before over after, at least 1; None for the most that

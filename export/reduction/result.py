@@ -63,17 +63,17 @@ class LayerReport:
 
     @property
     def storage_bytes_after(self) -> int:
-        """Least size of those on disk: less than four bytes each where many are zero."""
+        """Least size on disk of the weights and biases in the reduced network, in bytes."""
         return int(stored_bytes(self.after))
 
     def cost(self, name: str) -> tuple[float, float]:
-        """What the layer cost before and costs after; ``name`` is a key of ``cost.COSTS``."""
+        """What the layer cost before, and what stands for it now; ``name`` is a key of ``cost.COSTS``."""
         return COSTS[name]([self.before]), COSTS[name](self.after)
 
 
 @dataclass(frozen=True)
 class ReducedNetwork:
-    """A reduced network.
+    """A reduced network, and what became of each layer of the original.
 
     Attributes:
         network: The network.
@@ -85,7 +85,7 @@ class ReducedNetwork:
 
     @property
     def model(self) -> onnx.ModelProto:
-        """The network as ONNX."""
+        """The reduced network as ONNX."""
         return self.network.model
 
     @property
@@ -147,8 +147,11 @@ def layer_reports(
     Args:
         original: The network as it was.
         reduced: The network as it is written.
-        replacements: By the layer's output.
+        replacements: What was put in place of layers, by their outputs.
         offered: Outputs of the layers that had candidates.
+
+    Returns:
+        A report for each layer of the original, in order.
     """
     by_output = {layer.output: layer for layer in reduced.layers}
     counted = iter(reduced.counted)

@@ -53,11 +53,14 @@ def reduce_network(
 
     Args:
         network: As read by ``network.read_network``, at the size of the images.
-        calibration: Its inputs.
+        calibration: The images, prepared as the network wants them.
         options: What is wanted.
         progress: Told what is under way, how many images are done, and how many there are.
         judge: Judges each attempt; None if none is to be judged.
         decision: What layers become, instead of a choice; layers not in it stay.
+
+    Returns:
+        The cheapest network that loses no more than may be lost, and how it came about.
 
     Raises:
         InputError: Too few images, or images that do not differ.
@@ -81,7 +84,7 @@ def reduce_network(
             "images apart; allow more with --max-drop"
         )
     reduced = best.result.reduced
-    check(reduced.model, THE_RESULT)
+    check(reduced.model, THE_RESULT)  # as the original was, when it was read
     return Reduction(
         network=reduced.network,
         layers=reduced.layers,
@@ -111,6 +114,15 @@ def open_fitter(
     network: ReducibleNetwork, calibration: CalibrationSet, options: ReduceOptions, progress: Progress
 ) -> Iterator[Fitter]:
     """Collect what all reductions of a network share; on leaving, its temporary files are deleted.
+
+    Args:
+        network: As read by ``network.read_network``, at the size of the images.
+        calibration: The images, prepared as the network wants them.
+        options: What is wanted.
+        progress: Told what is under way, how many images are done, and how many there are.
+
+    Yields:
+        What reduces the network to a target, as often as is asked.
 
     Raises:
         InputError: Too few images for any layer.

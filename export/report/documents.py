@@ -6,13 +6,11 @@ from typing import Any
 from export.network.tally import uncounted_documents
 from export.reduction.result import LayerReport, Reduction
 
-COST_UNITS = {"macs": "macs", "storage": "bytes"}
-
 
 def reduction_document(
     reduction: Reduction, provenance: Mapping[str, Any], max_drop_percent: float
 ) -> dict[str, Any]:
-    """What ``reduce --json`` writes.
+    """A reduction as plain data: what ``reduce --json`` writes.
 
     Args:
         reduction: What was done.
@@ -23,7 +21,7 @@ def reduction_document(
     return {
         **provenance,
         "macs_ratio": reduction.speedup,
-        "cost_unit": COST_UNITS[reduction.cost],
+        "cost_unit": UNITS[reduction.cost],
         "cost_ratio": reduction.ratio(reduction.cost),
         "agreement_percent": reduction.agreement_percent,
         "agreement": agreement.to_document() if agreement else None,

@@ -22,7 +22,7 @@ Document = Mapping[str, Any]
 
 
 def reduction_page(document: Document) -> str:
-    """The page for what ``reduce --json`` writes.
+    """The HTML page of a reduction, from what ``reduce --json`` writes.
 
     Args:
         document: As ``documents.reduction_document`` makes it, or as read back from its JSON.
@@ -109,9 +109,12 @@ def _facts(document: Document) -> str:
     shown = ("layers", "uncounted", "agreement", "doubts")
     facts = {key: value for key, value in document.items() if key not in shown}
     return "".join(
-        f"<tr><th>{html.escape(k)}</th><td>{html.escape(_text(v))}</td></tr>" for k, v in facts.items()
+        f"<tr><th>{html.escape(key)}</th><td>{html.escape(_text(value))}</td></tr>"
+        for key, value in facts.items()
     )
 
 
 def _text(value: Any) -> str:
-    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{key} {each}" for key, each in value.items())

@@ -12,7 +12,7 @@ from export.report.page import reduction_page
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document as JSON. Raises ``InputError`` if it cannot be written there."""
+    """Write a document as JSON into a file. Raises ``InputError`` if it cannot be written there."""
     text = json.dumps(readable_document(document), indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 

@@ -25,14 +25,14 @@ def labelled_images(folder: Path, classes: int, count: int = 6) -> None:
 
 
 def images_all_alike(folder: Path, count: int = 12) -> None:
-    """No variance at all; stopped by ``reduce_file``."""
+    """No variance at all; stopped by ``calibration_set``."""
     good_images(folder, 1)
     for index in range(1, count):
         (folder / f"{index:03d}.png").write_bytes((folder / "000.png").read_bytes())
 
 
 def images_of_one_colour(folder: Path, count: int = 12) -> None:
-    """Pictures that differ in size only, so that the network sees one; stopped by the statistics."""
+    """Pictures that differ in size only, so that the network sees one; stopped by ``calibration_set``."""
     folder.mkdir(parents=True)
     for index in range(count):
         cv2.imwrite(str(folder / f"{index:03d}.png"), np.full((20 + index, 20, 3), 90, np.uint8))

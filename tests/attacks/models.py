@@ -30,7 +30,7 @@ class ModelAttack:
 
 
 def no_convolution(path: Path) -> None:
-    """Attacks the list of layers; stopped by ``network.layers``."""
+    """Attacks the list of layers; stopped by ``layers.network_of``."""
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["p"]),
         helper.make_node("Flatten", ["p"], ["scores"]),
@@ -39,7 +39,7 @@ def no_convolution(path: Path) -> None:
 
 
 def computed_weights(path: Path) -> None:
-    """The convolution's weights are not constants; stopped by ``network``, which gives the reason."""
+    """The convolution's weights are not constants; stopped by ``reasons``, which says why."""
     nodes = [
         helper.make_node("ReduceMean", ["image"], ["mean"], axes=[0, 1, 2, 3], keepdims=1),
         helper.make_node("Mul", ["w", "mean"], ["computed"]),
@@ -52,7 +52,7 @@ def computed_weights(path: Path) -> None:
 
 
 def only_depthwise(path: Path) -> None:
-    """Nothing in it can be reduced; stopped by ``reduce``."""
+    """Nothing in it can be reduced; stopped by ``reduction.run``."""
     nodes = [
         helper.make_node("Conv", ["image", "w"], ["c"], "depthwise", group=3),
         helper.make_node("GlobalAveragePool", ["c"], ["p"]),
@@ -114,7 +114,7 @@ def external_data_in_constant(path: Path) -> None:
 
 
 def output_beyond_memory(path: Path) -> None:
-    """A few bytes that ask for 32 GiB or more; stopped by ``network`` and by the CLI's own limit."""
+    """A few bytes that ask for 32 GiB or more; stopped by ``shapes`` and the limit of ``cli``."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     shape = np.array([1, 1, max(1 << 16, memory >> 16), 1 << 17], np.int64)
     nodes = [
@@ -130,7 +130,7 @@ def output_beyond_memory(path: Path) -> None:
 
 
 def two_inputs(path: Path) -> None:
-    """Attacks what feeds the network; stopped by ``session`` and ``network``."""
+    """Attacks what feeds the network; stopped by ``engines.onnxruntime`` and ``layers``."""
     model = network()
     model.graph.input.append(helper.make_tensor_value_info("second", TensorProto.FLOAT, [1]))
     model.graph.node.append(helper.make_node("Identity", ["second"], ["copy"]))
@@ -139,7 +139,7 @@ def two_inputs(path: Path) -> None:
 
 
 def flat_input(path: Path) -> None:
-    """The input is no image; stopped by ``network`` and ``golden.require_fit``."""
+    """The input is no image; stopped by ``shapes.input_size_of`` and ``golden.require_fit``."""
     nodes = [helper.make_node("Gemm", ["image", "w"], ["scores"], "gemm")]
     save(model_of(nodes, {"w": np.ones((10, 4), np.float32)}, ["N", 10], ["N", 4]), path)
 
@@ -215,28 +215,28 @@ def unsuitable_channels(path: Path) -> None:
 
 
 def malformed_card(path: Path) -> None:
-    """A card that is not JSON; stopped by ``model_card.parse_card``."""
+    """A card that is not JSON; stopped by ``card.parse_card``."""
     model = network()
     model.metadata_props[0].value = "{"
     save(model, path)
 
 
 def deep_card(path: Path) -> None:
-    """A card nested so deeply that the JSON parser's stack runs out; stopped by ``model_card.parse_card``."""
+    """A card nested so deeply that the JSON parser's stack runs out; stopped by ``card.parse_card``."""
     model = network()
     model.metadata_props[0].value = '{"input":' + "[" * 100_000
     save(model, path)
 
 
 def card_of_other_size(path: Path) -> None:
-    """A card for another size than the network's; stopped by ``golden.require_fit`` and ``network``."""
+    """A card for another size than the network's; stopped by ``golden.require_fit`` and ``shapes``."""
     model = network()
     model.metadata_props[0].value = '{"input": {"size": [32, 32]}}'
     save(model, path)
 
 
 def no_card(path: Path) -> None:
-    """Nobody says how to feed it; stopped by ``model_card.load_card``."""
+    """Nobody says how to feed it; stopped by ``card.load_card``."""
     model = network(size="side")
     del model.metadata_props[:]
     save(model, path)

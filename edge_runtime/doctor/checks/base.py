@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How a check ended."""
+    """How a check of the doctor's ended."""
 
     OK = "ok"
     WARNING = "warning"

@@ -12,7 +12,7 @@ NO_CONNECTOR = "no camera on the camera connector"
 
 
 def camera(machine: Machine) -> Finding:
-    """Is there a camera?"""
+    """Check that there is a camera, on the connector or by USB; other sources work without."""
     cameras = find_cameras(machine.root)
     names = [*(f"{sensor} on the camera connector" for sensor in cameras.sensors), *cameras.usb]
     # A receiver without a known sensor still counts: drivers of other makers name theirs as they like.
@@ -32,7 +32,7 @@ def camera(machine: Machine) -> Finding:
 
 
 def camera_free(machine: Machine) -> Finding:
-    """A camera serves one process (picamera2 issues 399 and 1048)."""
+    """Check that no other process holds the camera: it serves one (picamera2 issues 399 and 1048)."""
     cameras = find_cameras(machine.root)
     holders = camera_holders(machine.root)
     # A process is called after the script that started it: this is how ours is known.
@@ -49,7 +49,7 @@ def camera_free(machine: Machine) -> Finding:
 
 
 def scaler(machine: Machine) -> Finding:
-    """The ISP must do the scaling, or copying frames halves the rate (picamera2 issues 914 and 950)."""
+    """Check that the ISP can scale: else copying frames halves the rate (picamera2 issues 914 and 950)."""
     cameras = find_cameras(machine.root)
     if machine.is_pi and "start_x=1" in machine.boot_settings:
         return problem(
@@ -65,7 +65,7 @@ def scaler(machine: Machine) -> Finding:
 
 
 def contiguous_memory(machine: Machine) -> Finding:
-    """Camera buffers come from CMA; when it is used up, configuring fails (picamera2 issues 887 and 958)."""
+    """Check for free CMA, of which camera buffers are made, or none are (picamera2 issues 887 and 958)."""
     sizes = dict(
         re.findall(r"^(CmaTotal|CmaFree):\s+(\d{1,12}) kB", machine.text("proc/meminfo"), re.MULTILINE)
     )

@@ -23,7 +23,7 @@ ENVIRONMENT = {
 
 
 class Outcome(StrEnum):
-    """How a child ended."""
+    """How a child process ended."""
 
     DONE = "done"
     FAILED = "failed"
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a child said, and how it ended.
+    """What a child process said, and how it ended.
 
     Attributes:
         outcome: How the child ended.
@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def complaint(self) -> str:
-        """Why it did not get done, in a few words: the last line of its errors, or how it ended."""
+        """Why the child did not get it done, in a few words: its last line of errors, or how it ended."""
         if self.outcome is Outcome.KILLED:
             return f"killed by {self.signal}"
         # The last line: that of a Python traceback is the error itself.
@@ -60,7 +60,7 @@ class Answer:
 
 
 def ask(commands: Mapping[str, Sequence[str]], limit_s: float) -> dict[str, Answer]:
-    """Run all commands at the same time.
+    """Run commands all at the same time, each in a child process.
 
     Args:
         commands: What to run, by a name of your own.

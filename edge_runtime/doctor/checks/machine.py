@@ -46,7 +46,7 @@ class Machine:
     answers: Mapping[str, Answer] = field(default_factory=dict)
 
     def text(self, name: str | Path) -> str:
-        """A file's text, without the final NUL of device-tree files."""
+        """Text of a file below the root, without a final NUL; empty where it cannot be read."""
         path = self.root / name
         try:
             if not path.is_file():  # a pipe would have us wait
@@ -57,7 +57,7 @@ class Machine:
             return ""
 
     def names(self, folder: str | Path) -> list[str]:
-        """What lies in a folder, sorted."""
+        """Names of what lies in a folder below the root, sorted; none where it cannot be listed."""
         try:
             return sorted(os.listdir(self.root / folder))  # noqa: PTH208  names are all we need of /proc
         except OSError:
@@ -70,12 +70,12 @@ class Machine:
 
     @property
     def is_pi(self) -> bool:
-        """Whether it is a Raspberry Pi."""
+        """Whether the machine is a Raspberry Pi."""
         return "Raspberry Pi" in self.board
 
     @cached_property
     def packages(self) -> Mapping[str, str]:
-        """Installed packages of the distribution, name to version."""
+        """The distribution's packages that are installed, name to version."""
         versions = {}
         # The file itself can be read also where dpkg is what is broken.
         for paragraph in self.text("var/lib/dpkg/status").split("\n\n"):
@@ -88,7 +88,7 @@ class Machine:
 
     @cached_property
     def python_packages(self) -> Mapping[str, str]:
-        """Installed Python packages, normalised name to version; of several the one that is imported."""
+        """Python packages that are installed, normalised name to version; of several the one imported."""
         versions: dict[str, str] = {}
         # By the names of their folders: importlib.metadata would open a file of each.
         for folder in self.site:
@@ -119,7 +119,11 @@ class Machine:
 
 
 def this_machine(answers: Mapping[str, Answer]) -> Machine:
-    """The machine we run on."""
+    """The facts of the machine we run on.
+
+    Args:
+        answers: What child processes said; see ``diagnose.questions`` for the names.
+    """
     return Machine(
         site=tuple(Path(folder) for folder in sys.path if folder),
         home=Path(os.environ.get("HOME") or "/root"),

@@ -16,7 +16,7 @@ REINSTALL = "install pi-infer again with deploy/install.sh, which pins versions 
 
 
 def facts(machine: Machine) -> Mapping[str, Any]:
-    """The facts about the network that the child printed before it ended, however it ended."""
+    """The facts about the network that the child process printed before it ended, however it ended."""
     answer = machine.answers.get("network")
     known: dict[str, Any] = {}
     for line in answer.output.splitlines() if answer else ():
@@ -29,7 +29,7 @@ def facts(machine: Machine) -> Mapping[str, Any]:
 
 
 def loads(machine: Machine) -> Finding:
-    """Does the network load and run on this machine?"""
+    """Check that the network loads and runs on this machine."""
     answer, known = machine.answers.get("network"), facts(machine)
     if answer is None:
         return not_applicable("no network was tried")
@@ -45,7 +45,7 @@ def loads(machine: Machine) -> Finding:
 
 
 def golden(machine: Machine) -> Finding:
-    """The same network must give the same answer here as where it was made (onnxruntime issue 13515)."""
+    """Check that the network answers here as where it was made (onnxruntime issue 13515)."""
     known = facts(machine)
     if "golden_error" not in known:
         return not_applicable("no network ran")
@@ -64,7 +64,7 @@ def golden(machine: Machine) -> Finding:
 
 
 def static_shapes(machine: Machine) -> Finding:
-    """Changing shapes make memory grow (onnxruntime issues 9313 and 11118)."""
+    """Check that all frames have one shape: else memory may grow (onnxruntime issues 9313 and 11118)."""
     known = facts(machine)
     if not isinstance(known.get("static"), bool):
         return not_applicable("no network ran")
@@ -76,7 +76,7 @@ def static_shapes(machine: Machine) -> Finding:
 
 
 def idle_threads(machine: Machine) -> Finding:
-    """Threads that spin between frames keep the board hot (onnxruntime issue 19968)."""
+    """Check that no threads spin between frames, which heats the board (onnxruntime issue 19968)."""
     idle = _number(facts(machine), "idle_cpu")
     if idle is None:
         return not_applicable("no network ran")
@@ -85,7 +85,7 @@ def idle_threads(machine: Machine) -> Finding:
 
 
 def row_padding(machine: Machine) -> Finding:
-    """Camera rows end in padding, which must not become picture (picamera2 issue 645)."""
+    """Check that the padding at the end of camera rows does not become picture (picamera2 issue 645)."""
     exact = facts(machine).get("padding_exact")
     if not isinstance(exact, bool):
         return not_applicable("no network ran")
@@ -97,7 +97,7 @@ def row_padding(machine: Machine) -> Finding:
 
 
 def colour_order(machine: Machine) -> Finding:
-    """picamera2's "RGB888" is blue, green, red in memory (picamera2 issues 191 and 848)."""
+    """Check that colours arrive: "RGB888" is blue, green, red in memory (picamera2 issues 191 and 848)."""
     exact = facts(machine).get("colour_exact")
     if not isinstance(exact, bool):
         return not_applicable("no network ran")
@@ -109,7 +109,7 @@ def colour_order(machine: Machine) -> Finding:
 
 
 def frame_age(machine: Machine) -> Finding:
-    """A queue of frames makes results late: only the newest may be kept (picamera2 issues 426 and 849)."""
+    """Check that no queue of frames makes results late (picamera2 issues 426 and 849)."""
     age_ms = _number(facts(machine), "frame_age_ms")
     if age_ms is None:
         return not_applicable("no network ran")
@@ -123,8 +123,9 @@ def frame_age(machine: Machine) -> Finding:
 
 def _number(known: Mapping[str, Any], key: str) -> float | None:
     value = known.get(key)
-    usable = isinstance(value, int | float) and math.isfinite(value)
-    return float(value) if usable else None  # type: ignore[arg-type]
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def _times(shape: Any) -> str:

@@ -24,7 +24,7 @@ UPGRADE = "sudo apt update && sudo apt full-upgrade"
 
 
 def word_size(machine: Machine) -> Finding:
-    """No 32-bit wheel of onnxruntime exists."""
+    """Check that the system is 64-bit: no 32-bit wheel of onnxruntime exists."""
     if machine.pointer_bits == 64:
         return ok("the system is 64-bit")
     return problem(
@@ -34,7 +34,7 @@ def word_size(machine: Machine) -> Finding:
 
 
 def onnxruntime(machine: Machine) -> Finding:
-    """Release 1.21.0 dies of SIGILL on a Pi 4 (onnxruntime issue 23957)."""
+    """Check that onnxruntime imports; 1.21.0 dies of SIGILL on a Pi 4 (onnxruntime issue 23957)."""
     version = machine.python_packages.get("onnxruntime", "")
     answer = machine.answers.get("onnxruntime")
     name = f"onnxruntime {version}".strip()
@@ -53,7 +53,7 @@ def onnxruntime(machine: Machine) -> Finding:
 
 
 def telemetry(machine: Machine) -> Finding:
-    """From 1.29 on onnxruntime reports home unless a variable forbids it before import."""
+    """Check that telemetry is forbidden: from 1.29 on onnxruntime reports home without a variable."""
     version = machine.python_packages.get("onnxruntime", "")
     if not version:
         return not_applicable("onnxruntime is not installed")
@@ -73,7 +73,7 @@ def telemetry(machine: Machine) -> Finding:
 
 
 def numpy_abi(machine: Machine) -> Finding:
-    """A second numpy breaks the distribution's picamera2 and OpenCV (picamera2 issues 1088 and 1211)."""
+    """Check that numpy is the one that picamera2 and OpenCV need (picamera2 issues 1088 and 1211)."""
     version = machine.python_packages.get("numpy", "")
     system = _upstream(machine.packages.get("python3-numpy", ""))
     remedy = (
@@ -91,7 +91,7 @@ def numpy_abi(machine: Machine) -> Finding:
 
 
 def environment(machine: Machine) -> Finding:
-    """The system's libcamera must be seen in a virtual environment (picamera2 issues 446 and 964)."""
+    """Check that the environment sees the system's libcamera (picamera2 issues 446 and 964)."""
     if not machine.is_pi:
         return not_applicable("not a Raspberry Pi")
     venv = machine.text(machine.prefix / "pyvenv.cfg")
@@ -106,7 +106,7 @@ def environment(machine: Machine) -> Finding:
 
 
 def picamera2(machine: Machine) -> Finding:
-    """picamera2 must import, and be able to cancel a capture that hangs (its issues 794, 1004, 1264)."""
+    """Check that picamera2 imports and can cancel a capture that hangs (issues 794, 1004, 1264)."""
     if not machine.is_pi:
         return not_applicable("not a Raspberry Pi")
     if "python3-picamera2" not in machine.packages:
@@ -129,7 +129,7 @@ def _picamera2_import(answer: Answer) -> Finding:
 
 
 def libcamera_versions(machine: Machine) -> Finding:
-    """Parts of libcamera from different releases do not work together."""
+    """Check that all parts of libcamera are of one release: others do not work together."""
     binding = machine.packages.get("python3-libcamera")
     if binding is None:
         return not_applicable("the system's libcamera is not installed")
@@ -151,7 +151,7 @@ def libcamera_versions(machine: Machine) -> Finding:
 
 
 def opencv(machine: Machine) -> Finding:
-    """Only the headless wheel needs no X libraries and does not clash with Qt (picamera2 issue 251)."""
+    """Check that OpenCV imports and is the headless wheel, without X and Qt (picamera2 issue 251)."""
     answer = machine.answers.get("opencv")
     windowed = [
         name for name in ("opencv-python", "opencv-contrib-python") if name in machine.python_packages

@@ -13,7 +13,7 @@ NO_TEMPERATURE = "the machine does not tell its temperature"
 
 
 def memory_cgroup(machine: Machine) -> Finding:
-    """Pi OS boots with the memory cgroup off; then ``MemoryMax=`` silently does nothing."""
+    """Check for the memory cgroup, off by default on Pi OS: without it ``MemoryMax=`` does nothing."""
     controllers = machine.text("sys/fs/cgroup/cgroup.controllers").split()
     if "memory" in controllers:
         return ok("MemoryMax= takes effect")
@@ -31,7 +31,7 @@ def memory_cgroup(machine: Machine) -> Finding:
 
 
 def throttling(machine: Machine) -> Finding:
-    """A slowed processor makes every measurement a lie."""
+    """Check that heat or a weak supply does not slow the processor, which spoils every measurement."""
     answer = machine.answers.get("vcgencmd")
     digits = re.search(r"^throttled=0x([0-9a-fA-F]{1,8})$", answer.output if answer else "", re.MULTILINE)
     if digits is None:
@@ -65,7 +65,7 @@ def _heat(machine: Machine, complaint: str, is_pi: bool) -> Finding:  # noqa: FB
 
 
 def watchdog(machine: Machine) -> Finding:
-    """A capture may hang for ever in a driver: systemd must restart the service then."""
+    """Check that systemd restarts the service when a capture hangs for ever in a driver."""
     unit = machine.unit
     if unit is None:
         return not_applicable("the service is not installed")
@@ -87,7 +87,7 @@ def watchdog(machine: Machine) -> Finding:
 
 
 def sd_card(machine: Machine) -> Finding:
-    """Cards wear out by writing; ours are only on change, swap's are for ever."""
+    """Check that nothing wears the SD card out by writing to it all the time, as swap does."""
     # The last line for "/": what is mounted later lies on top.
     mounts = re.findall(r"^(\S+) / (\S+) (\S+) ", machine.text("proc/mounts"), re.MULTILINE)
     device, kind, options = mounts[-1] if mounts else ("", "", "")
@@ -117,7 +117,7 @@ def _swaps_to_card(machine: Machine) -> bool:
 
 
 def disk_space(machine: Machine) -> Finding:
-    """An upgrade or a model needs room, and a full disk stops the system's own logs."""
+    """Check for room on the disk: for models, upgrades, and the system's own logs."""
     if machine.free_mib is None:
         return not_applicable("the disk does not tell its free space")
     detail = f"{machine.free_mib:.0f} MiB are free"

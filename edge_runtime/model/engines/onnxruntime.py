@@ -63,7 +63,7 @@ class Network:
         return [_widened(output) for output in outputs]
 
     def card(self, override: Path | None = None) -> ModelCard:
-        """Its model card.
+        """The model card of the network.
 
         Args:
             override: A card in JSON that takes the place of the network's own.
@@ -80,7 +80,7 @@ def _widened(output: Any) -> Any:
 
 
 def default_threads() -> int:
-    """Threads to run with unless told otherwise: the processors this process may use."""
+    """How many threads to run with unless told otherwise: the processors this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -207,6 +207,10 @@ def profile_run(model: bytes, feeds: Mapping[str, NDArray[np.generic]], folder: 
 
 def open_bytes(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     """A session on a serialised network, for passes over part of one.
+
+    Args:
+        model: The serialised ONNX network.
+        threads: Threads within one inference.
 
     Raises:
         ModelRefusedError: onnxruntime refuses the network.
