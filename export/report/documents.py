@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from export.choose.cost import UNITS
 from export.network.tally import uncounted_documents
 from export.reduction.result import LayerReport, Reduction
 
