@@ -49,7 +49,9 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.propose:
         return _propose(source, arguments.output)
-    card = source.find_card(arguments.input) or _certain(source)
+    card = source.find_card(arguments.input)
+    if card is None:
+        card, source = _certain(source)
     output = arguments.output or arguments.model
     show(card_table(write_card(source, output, card), str(output)))
     return 0
@@ -64,7 +66,7 @@ def _propose(source: "SourceModel", output: Path | None) -> int:
         raise InputError(
             "--propose writes a card as JSON: give -o OUT.json, correct it, and pass it by --input"
         )
-    proposal = propose(source)
+    proposal, _ = propose(source)
     if output is None:
         for field in proposal.guesses:
             print_to_stderr(f"pi-export: {field.key} is a guess: {field.why}")
@@ -75,8 +77,8 @@ def _propose(source: "SourceModel", output: Path | None) -> int:
     return 0
 
 
-def _certain(source: "SourceModel") -> "ModelCard":
-    """The card of a network that has none, where its exporter wrote enough into it.
+def _certain(source: "SourceModel") -> "tuple[ModelCard, SourceModel]":
+    """The card of a network that has none, where its exporter wrote enough into it, and what it is for.
 
     Raises:
         InputError: Parts of it would be guesses, which are shown.
@@ -85,7 +87,7 @@ def _certain(source: "SourceModel") -> "ModelCard":
     from export.commands.tables import proposal_table  # noqa: PLC0415
     from export.propose.propose import propose  # noqa: PLC0415
 
-    proposal = propose(source)
+    proposal, source = propose(source)
     remedy = f"'pi-export card {source.path} --propose -o CARD.json'"
     if proposal.guesses:
         show(proposal_table(proposal, f"{source.path}: a proposal, not written"))
@@ -98,4 +100,4 @@ def _certain(source: "SourceModel") -> "ModelCard":
             f"{source.path}: {proposal.undecoded}; {remedy} gives a card of task 'raw', which hands its "
             "outputs on as they are"
         )
-    return proposal.card(f"the card from the metadata of {source.path}")
+    return proposal.card(f"the card from the metadata of {source.path}"), source

@@ -11,8 +11,10 @@ from edge_runtime.inference import Model
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, default_threads
 from edge_runtime.model.golden import golden_frame
+from edge_runtime.model.input_form import CHANNELS
 from edge_runtime.postprocess.likely import likely_kind
 from export.network.attributes import operator
+from export.network.batch import with_batch_of_one
 from export.network.source import SourceModel
 
 Size = tuple[int, int]
@@ -37,6 +39,7 @@ class Facts:
         size: Height and width with which it was run, in pixels.
         size_why: Where that comes from, in words.
         size_is_guessed: Whether nothing tells it, and another would do as well.
+        takes_pixels: Whether its input is of whole numbers, and so takes pixels as they are.
         first_operator: What it does with its input first.
         shapes: Of its outputs for one image.
     """
@@ -49,23 +52,45 @@ class Facts:
     size: Size
     size_why: str
     size_is_guessed: bool
+    takes_pixels: bool
     first_operator: str
     shapes: tuple[tuple[int, ...], ...]
+
+
+def single_image(source: SourceModel, preferred: Size | None = None) -> SourceModel:
+    """The network itself, or where it takes several images at once one that takes a single one.
+
+    Args:
+        source: The network.
+        preferred: Height and width of its images where it leaves them free; a usual one if None.
+
+    Raises:
+        InputError: It does not take images of that size.
+        ModelRefusedError: What it computes depends on the batch, or it cannot run.
+    """
+    own = source.input.size(source.input.layout())
+    (size,) = _fixed([preferred or (USUAL_SIDES[0],) * 2], own)
+    return with_batch_of_one(source, size)
 
 
 def look_at(source: SourceModel, preferred: Size | None = None) -> Facts:
     """Run a network once, and see what it takes and gives.
 
     Args:
-        source: The network.
+        source: The network, of one image at a time.
         preferred: Height and width to try first where it leaves them free.
 
     Raises:
         InputError: It leaves its size free, and runs with none of the usual ones.
-        ModelRefusedError: It takes no image, or cannot run.
+        ModelRefusedError: It takes no frames, or cannot run.
     """
-    network = source.network(default_threads())
-    channels, own = _image_of(network)
+    network, layout = source.network(default_threads()), source.input.layout()
+    channels, own = source.input.channels(layout), source.input.size(layout)
+    if channels not in (None, *CHANNELS):
+        raise ModelRefusedError(
+            f"{source.path} takes images of {channels} channels; a frame has three, or one in grey"
+        )
+    channels = channels or 3
     said = [] if preferred is None else _fixed([preferred], own)
     size, shapes = _first_run(network, channels, said + _fixed(_squares(USUAL_SIDES), own))
     guessed = None in own and size not in said
@@ -82,25 +107,10 @@ def look_at(source: SourceModel, preferred: Size | None = None) -> Facts:
         size=size,
         size_why="the network leaves it free" if guessed else why,
         size_is_guessed=guessed,
-        first_operator=_first_operator(source.proto, network.input.name),
+        takes_pixels=source.input.element == "uint8",
+        first_operator=_first_operator(source.proto, source.input.name),
         shapes=shapes,
     )
-
-
-def _image_of(network: Network) -> tuple[int, tuple[int | None, int | None]]:
-    """Channels, and the height and width that it fixes, of a network's input."""
-    form = network.input
-    if len(form.shape) != 4:
-        raise ModelRefusedError(
-            f"{network.path}: its input has {len(form.shape)} dimensions; an image (N, C, H, W) is needed"
-        )
-    layout = form.layout()
-    channels = form.channels(layout)
-    if channels not in (None, 1, 3):
-        raise ModelRefusedError(
-            f"{network.path} takes images of {channels} channels; a frame has three, or one in grey"
-        )
-    return channels or 3, form.size(layout)
 
 
 def _squares(sides: Sequence[int]) -> list[Size]:
@@ -119,7 +129,8 @@ def _first_run(
     refused: ModelRefusedError | None = None
     for size in sizes:
         colour = "GRAY" if channels == 1 else "RGB"
-        spec = InputSpec(size, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels, scale=1 / 255)
+        scale = 1.0 if network.input.element == "uint8" else 1 / 255
+        spec = InputSpec(size, colour=colour, mean=(0.0,) * channels, std=(1.0,) * channels, scale=scale)
         model = Model(network, ModelCard(spec, task="raw"))
         try:
             outputs = network.run(model.preprocess(golden_frame(0, size)))

@@ -80,7 +80,8 @@ def _shown(facts: Facts) -> str:
 
 def _reads(facts: Facts, kind: str) -> bool:
     """Whether the decoder makes sense of what the network gives for noise."""
-    spec = parse_card(Proposal(tuple(_input(facts, "letterbox"))).to_json(), str(facts.path)).input
+    fields = (*_input(facts, "letterbox"), *_pixels(facts))
+    spec = parse_card(Proposal(fields).to_json(), str(facts.path)).input
     try:
         Model(facts.network, ModelCard(spec, "detect", decoder={"kind": kind})).try_out()
     except PiInferError:
@@ -116,6 +117,8 @@ def _input(facts: Facts, resize: str) -> list[Field]:
 
 
 def _pixels(facts: Facts) -> list[Field]:
+    if facts.takes_pixels:
+        return [Field("input.scale", 1.0, "its input is of whole numbers, from 0 to 255")]
     if facts.first_operator in _NORMALISING:
         why = f"it begins with {facts.first_operator}, as networks do that normalise by themselves"
         return [Field("input.scale", 1.0, why, guessed=True)]
@@ -124,7 +127,8 @@ def _pixels(facts: Facts) -> list[Field]:
 
 def _classifier_pixels(facts: Facts) -> list[Field]:
     fields = _pixels(facts)
-    if facts.producer == "pytorch" and facts.channels == 3 and facts.first_operator not in _NORMALISING:
+    normalising = facts.takes_pixels or facts.first_operator in _NORMALISING
+    if facts.producer == "pytorch" and facts.channels == 3 and not normalising:
         why = "ImageNet's, as most classifiers from PyTorch take"
         fields.append(Field("input.mean", IMAGENET_MEAN, why, guessed=True))
         fields.append(Field("input.std", IMAGENET_STD, why, guessed=True))

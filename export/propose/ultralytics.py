@@ -44,6 +44,8 @@ def is_ultralytics(metadata: Mapping[str, str]) -> bool:
 
 def image_size(metadata: Mapping[str, str]) -> Size | None:
     """Height and width that the network was exported for; None where that is not said."""
+    if not is_ultralytics(metadata):
+        return None
     value = _literal(metadata.get("imgsz", ""))
     sides = [value, value] if isinstance(value, int) else value
     usable = isinstance(sides, list | tuple) and len(sides) == 2
