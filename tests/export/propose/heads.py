@@ -26,6 +26,8 @@ def write_head(
     metadata: Mapping[str, str] | None = None,
     size: Sequence[int | str] = (SIDE, SIDE),
     channels: int | str = 3,
+    shape: Sequence[int | str] | None = None,
+    element: int = TensorProto.FLOAT,
     first: str = "",
     producer: str = "",
 ) -> Path:
@@ -37,14 +39,17 @@ def write_head(
         metadata: What stands in the file.
         size: Height and width of its input; a name for a free one.
         channels: Of its input.
+        shape: Of its input, in place of one image of that size and so many channels.
+        element: The type of its input.
         first: An operator of two inputs that it begins with.
         producer: The program that is said to have written it.
     """
     names = [f"output{index}" for index in range(len(outputs))]
     weights = {"zero": np.zeros(1, np.float32), "one": np.ones(1, np.float32)}
     weights |= {f"value{index}": values for index, values in enumerate(outputs)}
-    nodes = [helper.make_node(first, ["image", "one"], ["ready"])] if first else []
-    nodes.append(helper.make_node("ReduceMean", ["ready" if first else "image"], ["mean"], keepdims=0))
+    nodes = [helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT)]
+    nodes += [helper.make_node(first, ["float", "one"], ["ready"])] if first else []
+    nodes.append(helper.make_node("ReduceMean", ["ready" if first else "float"], ["mean"], keepdims=0))
     nodes.append(helper.make_node("Mul", ["mean", "zero"], ["nothing"]))
     nodes += [
         helper.make_node("Add", [f"value{index}", "nothing"], [name]) for index, name in enumerate(names)
@@ -52,7 +57,7 @@ def write_head(
     graph = helper.make_graph(
         nodes,
         "head",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, channels, *size])],
+        [helper.make_tensor_value_info("image", element, shape or [1, channels, *size])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names],
         [numpy_helper.from_array(values, name) for name, values in weights.items()],
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from edge_runtime.model.card import parse_card
 from tests.attacks.command_line import assert_one_line, run_here
@@ -177,6 +178,18 @@ def test_a_network_of_grey_frames_is_seen(tmp_path: Path) -> None:
     assert document["input"]["colour"] == "GRAY"
     assert "input.colour" not in guesses
     assert "mean" not in document["input"]
+
+
+def test_channels_may_come_last_and_pixels_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    write_head(path, scores(1, 5), shape=(1, 48, 96, 3), element=TensorProto.UINT8, producer="pytorch")
+    document, guesses = proposed(path)
+    assert document["input"] == {"size": [48, 96], "resize": "crop", "colour": "RGB", "scale": 1.0}
+    assert set(guesses) == {"labels", "input.resize", "input.colour"}
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps(document))
+    assert run_here("card", path, "--input", card).code == 0
+    assert "NHWC" in run_here("card", path, "--show").out
 
 
 def test_images_of_other_channels_are_refused(tmp_path: Path) -> None:

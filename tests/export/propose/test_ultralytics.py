@@ -167,6 +167,18 @@ def test_a_size_that_nothing_tells_is_a_guess_and_nothing_is_written(tmp_path: P
     assert path.read_bytes() == before
 
 
+def test_a_network_of_several_images_at_once_becomes_one_of_a_single_image(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_head(
+        tmp_path / "m.onnx", scores(1, 7, CELLS), metadata=package(batch=4), shape=(4, 3, 64, 64)
+    )
+    written(path)
+    (warning,) = caplog.records  # once, though it is looked at and written
+    assert "takes batches of 4 images" in warning.getMessage()
+    Model.open(path).try_out()
+
+
 def test_a_network_of_one_channel_takes_grey_frames(tmp_path: Path) -> None:
     path = write_head(tmp_path / "m.onnx", scores(1, 7, CELLS), metadata=package(channels=1), channels=1)
     assert written(path).input.colour == "GRAY"
