@@ -55,7 +55,7 @@ def part_from_native_stderr() -> None:
         silencer = _Silencer()
     except (OSError, ValueError):  # it is closed, or the process has no descriptor left
         return
-    # Without a buffer: what a full disk did not take must not be tried again, and fail, when the program ends.
+    # Without a buffer: what a full disk did not take must not be tried again when the program ends.
     raw = io.FileIO(silencer.kept, "w", closefd=False)
     sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, sys.stderr.errors, write_through=True)
     if faulthandler.is_enabled():
