@@ -4,6 +4,7 @@
 
     PiInferError            1   anything unexpected
     ├── InputError          2   bad usage or bad input: a file, a folder, an option
+    │   └── InUseError      2   another run has what only one may have; the service ends with 1
     ├── ModelRefusedError   3   an ONNX file we read but will not run or reduce
     ├── CameraError         4   no camera, a busy camera, a camera that stopped
     ├── RemoteError         5   the other machine: SSH, the command there, its answer
@@ -25,6 +26,10 @@ class InputError(PiInferError):
     """A file, folder or option the user gave is missing, unreadable or makes no sense."""
 
     exit_code = 2
+
+
+class InUseError(InputError):
+    """Another run writes this file, serves on this port, or bears this name."""
 
 
 class ModelRefusedError(PiInferError):

@@ -4,8 +4,10 @@ import argparse
 import importlib.util
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from edge_runtime.base.hangup import hangups_passed_over
 from edge_runtime.base.program import print_to_stderr, print_to_stdout
 from edge_runtime.commands.source import require_source
 from edge_runtime.settings.command_line import CommandParser
@@ -29,10 +31,11 @@ def _run(arguments: argparse.Namespace) -> int:
     config = effective(arguments)
     require_source(config)
     refuse_idle_flags(arguments, config, unattended=False)
-    from edge_runtime.runs import live  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
+    with nullcontext() if config.jsonl.path in (None, "-") else hangups_passed_over():
+        from edge_runtime.runs import live  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
-    show = print_to_stderr if config.jsonl.path == "-" else print_to_stdout
-    return live.run(config, show=show, panel=_panel(config))
+        show = print_to_stderr if config.jsonl.path == "-" else print_to_stdout
+        return live.run(config, show=show, panel=_panel(config))
 
 
 def _panel(config: Config) -> "Panel | None":

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from edge_runtime.base.hangup import hangups_passed_over
 from edge_runtime.base.program import log_to_stdout
 from edge_runtime.commands.source import require_source
 from edge_runtime.settings.flags import add_flags, effective
@@ -29,6 +30,7 @@ def _run(arguments: argparse.Namespace) -> int:
     config = effective(arguments)
     require_source(config)
     refuse_idle_flags(arguments, config, unattended=True)
-    from edge_runtime.runs import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
+    with hangups_passed_over():
+        from edge_runtime.runs import service  # noqa: PLC0415  numpy, OpenCV and onnxruntime load here
 
-    return service.run(config, log=log_to_stdout)
+        return service.run(config, log=log_to_stdout)

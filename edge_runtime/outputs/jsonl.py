@@ -1,16 +1,21 @@
 """Results as JSON lines: one object per frame, on its way as soon as the frame is finished."""
 
 import errno
+import fcntl
 import json
+import logging
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.base.errors import InputError
+from edge_runtime.base.errors import InputError, InUseError
+from edge_runtime.base.hangup import Reopening
 from edge_runtime.results.frame_result import FrameResult
 
 STANDARD_OUTPUT = "-"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,31 +32,45 @@ class Rotation:
 
 
 class JsonLines:
-    """A file of JSON lines in plain ASCII, unbuffered, so that each line is whole for whoever follows it."""
+    """A file of JSON lines in plain ASCII, unbuffered, so that each line is whole for whoever follows it.
 
-    def __init__(self, target: str, *, append: bool = False, rotation: Rotation | None = None) -> None:
+    The file is locked, so that no two runs mix their lines.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        append: bool = False,
+        rotation: Rotation | None = None,
+        reopening: Reopening | None = None,
+    ) -> None:
         """Open the file.
 
         Args:
             target: A file name, or ``-`` for standard output.
             append: Keep what is in it.
             rotation: When to begin a new file; never if None.
+            reopening: Says when to open the file anew, for somebody has moved it; never if None.
 
         Raises:
+            InUseError: Another run writes it.
             InputError: It cannot be written.
         """
         self._path = Path(target)
         self._standard = target == STANDARD_OUTPUT
         self._name = "standard output" if self._standard else target
         self._rotation = rotation
+        self._reopening = reopening or Reopening()
+        self._reopened = self._reopening.asked
+        # Descriptors, not Python's files: their buffers would hold back lines, and tear them when full.
+        self._handle = -1
+        self._regular = False
+        self._size = 0
         try:
-            # Descriptors, not Python's files: their buffers would hold back lines, and tear them when full.
-            self._handle = 1 if self._standard else self._open(0 if append else os.O_TRUNC)
-            self._regular = not self._standard and stat.S_ISREG(os.fstat(self._handle).st_mode)
-            self._size = os.fstat(self._handle).st_size if self._regular else 0
-            if self._size and _torn(self._path):
-                self._write(b"\n")
+            self._open(append=append)
         except OSError as error:
+            self.close()
             raise self._cannot_write(error) from error
 
     def publish(self, frame_result: FrameResult) -> None:
@@ -64,6 +83,10 @@ class JsonLines:
         document = frame_result.to_document()
         line = json.dumps(document, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         try:
+            if self._reopened != self._reopening.asked:
+                self._reopened = self._reopening.asked
+                self.close()
+                self._open(append=True)
             if self._rotation and self._regular and 0 < self._size > self._rotation.limit_bytes - len(line):
                 self._rotate(self._rotation.keep)
             self._write(line)
@@ -78,22 +101,42 @@ class JsonLines:
             handle, self._handle = self._handle, -1
             os.close(handle)
 
-    def _open(self, mode: int) -> int:
-        always = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        handle = os.open(
-            self._path, always | os.O_NONBLOCK | mode, 0o666
-        )  # or a pipe nobody reads holds us up
-        os.set_blocking(handle, True)
-        return handle
+    def _open(self, *, append: bool) -> None:
+        if self._standard:
+            self._handle = 1
+            return
+        # Without waiting, or a pipe that nobody reads would hold us up.
+        mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+        self._handle = os.open(self._path, mode, 0o666)
+        os.set_blocking(self._handle, True)
+        self._regular = stat.S_ISREG(os.fstat(self._handle).st_mode)
+        if self._regular:
+            self._lock()
+            if not append:
+                os.ftruncate(self._handle, 0)  # not before the lock: they may be another run's lines
+            self._size = os.fstat(self._handle).st_size
+            if self._size and _torn(self._path):
+                self._write(b"\n")
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise InUseError(
+                f"cannot write {self._name}: another run writes it; give each a file of its own"
+            ) from error
+        except OSError as error:  # some network drives know no locks
+            log.debug("%s: %s", self._name, error)
 
     def _write(self, line: bytes) -> None:
-        rest = memoryview(line)
+        written = 0
         try:
-            while rest:
-                rest = rest[os.write(self._handle, rest) :]
+            while written < len(line):
+                written += os.write(self._handle, line[written:])
         except OSError:
             if self._regular:  # a full disk may have taken the beginning of the line
-                os.ftruncate(self._handle, self._size)
+                os.ftruncate(self._handle, os.fstat(self._handle).st_size - written)
             raise
         self._size += len(line)
 
@@ -103,8 +146,7 @@ class JsonLines:
             if self._numbered(number).exists():
                 self._numbered(number).replace(self._numbered(number + 1))
         self._path.replace(self._numbered(1))
-        self._handle = self._open(0)
-        self._size = 0
+        self._open(append=True)
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import islice
 
+from edge_runtime.base.hangup import Reopening, hangups_reopen
 from edge_runtime.base.names import readable
 from edge_runtime.base.pace import Pace
 from edge_runtime.base.termination import ended_like_interrupted
 from edge_runtime.frames.folder import FolderSource
+from edge_runtime.outputs.jsonl import STANDARD_OUTPUT
 from edge_runtime.outputs.select import Outputs
 from edge_runtime.pipeline import Pipeline
 from edge_runtime.results.status import StatusSource
@@ -34,17 +36,21 @@ def run(config: Config, *, show: Callable[[str], None], panel: Panel | None = No
 
     Raises:
         PiInferError: As the parts of the pipeline raise it, or an output that cannot be opened.
-        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP, after the summary.
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after the summary; SIGHUP too where no file is written that it
+            could have opened anew, or where it says that the terminal went.
     """
+    reopening = Reopening()
     with ExitStack() as stack:
         stack.enter_context(ended_like_interrupted())
+        if config.jsonl.path not in (None, STANDARD_OUTPUT):
+            stack.enter_context(hangups_reopen(reopening, KeyboardInterrupt))
         model = open_model(config)
         pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))
         # Whoever asks for each picture of a folder wants a line, and a row of every output, for each.
         waits = not pipeline.source.live
         summary = RunSummary(model.class_names)
         status = StatusSource(readable(model.network.path.name), summary)
-        outputs = Outputs(status, unattended=False, complete=waits, announce=show)
+        outputs = Outputs(status, unattended=False, complete=waits, announce=show, reopening=reopening)
         stack.enter_context(outputs).open(config)
         lines = _Lines(summary, show, every_frame=waits) if panel is None else None
         try:

@@ -8,6 +8,8 @@ import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from edge_runtime.base.errors import InUseError, PiInferError
+from edge_runtime.base.hangup import Reopening, hangups_reopen
 from edge_runtime.base.names import readable
 from edge_runtime.base.notify import Notifier
 from edge_runtime.base.pace import Pace
@@ -21,7 +23,7 @@ from edge_runtime.settings.config import Config
 
 
 class _Terminated(BaseException):
-    """SIGTERM came; raised where the main thread stands, as KeyboardInterrupt is."""
+    """SIGTERM came, or the terminal went; raised where the main thread stands, as KeyboardInterrupt is."""
 
 
 def run(config: Config, *, log: Callable[[str], None]) -> int:
@@ -35,12 +37,15 @@ def run(config: Config, *, log: Callable[[str], None]) -> int:
         The exit code 0.
 
     Raises:
-        PiInferError: As the parts of the pipeline raise it; systemd restarts the service.
+        PiInferError: As the parts of the pipeline raise it; systemd restarts the service, also where another
+            run has what only one may have, for that run may end.
     """
-    notifier = Notifier()
+    notifier, reopening = Notifier(), Reopening()
     try:
-        with signals_raise(_Terminated, signal.SIGTERM):
-            _serve(config, notifier, log)
+        with signals_raise(_Terminated, signal.SIGTERM), hangups_reopen(reopening, _Terminated):
+            _serve(config, notifier, log, reopening)
+    except InUseError as error:
+        raise PiInferError(str(error)) from error  # not its own exit code, which systemd takes for final
     except _Terminated:
         log("ending on SIGTERM")
     finally:
@@ -48,13 +53,15 @@ def run(config: Config, *, log: Callable[[str], None]) -> int:
     return 0
 
 
-def _serve(config: Config, notifier: Notifier, log: Callable[[str], None]) -> None:
+def _serve(config: Config, notifier: Notifier, log: Callable[[str], None], reopening: Reopening) -> None:
     pace = Pace(config.service.log_seconds * 10**9)
     with ExitStack() as stack:
         model = open_model(config)
         summary = RunSummary(model.class_names)
         status = StatusSource(readable(model.network.path.name), summary)
-        outputs = stack.enter_context(Outputs(status, unattended=True, complete=False, announce=log))
+        outputs = stack.enter_context(
+            Outputs(status, unattended=True, complete=False, announce=log, reopening=reopening)
+        )
         outputs.open_here(config)  # the page shall answer while a stream is being connected
         notifier.status(summary.line())
         pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))

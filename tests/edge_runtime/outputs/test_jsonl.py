@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.base.errors import InputError
+from edge_runtime.base.errors import InputError, InUseError
+from edge_runtime.base.hangup import Reopening
 from edge_runtime.outputs.jsonl import JsonLines, Rotation
 from tests.edge_runtime.finished_frames import classified, finished
 
@@ -107,6 +108,58 @@ def test_no_part_of_a_line_stays_when_the_disk_is_full(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "cannot write" in done.stdout
     assert frames_of(target) == [0, 2]
+
+
+def test_a_file_that_another_run_writes_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+    first = JsonLines(str(target))
+    first.publish(finished(0))
+    for append in (False, True):
+        with pytest.raises(InUseError, match="another run writes it; give each a file of its own"):
+            JsonLines(str(target), append=append)
+    first.publish(finished(1))
+    first.close()
+    assert frames_of(target) == [0, 1]
+    JsonLines(str(target)).close()
+    assert frames_of(target) == []
+
+
+def test_a_rotated_or_reopened_file_is_locked_as_well(tmp_path: Path) -> None:
+    target, reopening = str(tmp_path / "out.jsonl"), Reopening()
+    lines = JsonLines(target, rotation=Rotation(limit_bytes=10, keep=1), reopening=reopening)
+    for number in range(3):
+        lines.publish(finished(number))
+        with pytest.raises(InUseError):
+            JsonLines(target)
+        reopening.ask()
+    lines.close()
+
+
+def test_asked_to_reopen_it_begins_a_new_file_with_the_next_line(tmp_path: Path) -> None:
+    target, reopening = tmp_path / "out.jsonl", Reopening()
+    reopening.ask()  # before it was opened: nothing to do
+    lines = JsonLines(str(target), reopening=reopening)
+    lines.publish(finished(0))
+    target.rename(tmp_path / "moved")
+    lines.publish(finished(1))  # logrotate has moved it, and has not sent its signal yet
+    reopening.ask()
+    lines.publish(finished(2))
+    target.unlink()
+    reopening.ask()
+    lines.publish(finished(3))
+    lines.close()
+    assert frames_of(tmp_path / "moved") == [0, 1]
+    assert frames_of(target) == [3]
+
+
+def test_reopening_where_nobody_moved_anything_loses_nothing(tmp_path: Path) -> None:
+    target, reopening = tmp_path / "out.jsonl", Reopening()
+    lines = JsonLines(str(target), reopening=reopening)
+    for number in range(4):
+        lines.publish(finished(number))
+        reopening.ask()
+    lines.close()
+    assert frames_of(target) == [0, 1, 2, 3]
 
 
 def test_after_a_power_cut_the_next_line_stands_by_itself(tmp_path: Path) -> None:

@@ -227,3 +227,57 @@ def test_a_benchmark_is_shown_on_the_page(make_network: MakeNetwork, tmp_path: P
     assert re.search(r"is \d+\.\d\dx .* (faster|slower) than ", baseline["sentence"])
     assert len(baseline["models"]) == 2
     assert baseline["models"][0]["p50_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--jsonl", "out.jsonl"), "cannot write out.jsonl: another run writes it"),
+        (("--prometheus-textfile", "x.prom"), "cannot write x.prom: another run keeps its figures there"),
+        (
+            ("--mqtt", "127.0.0.1:9", "--mqtt-name", "cellar"),
+            "another run publishes as pi-infer/cellar to 127.0.0.1:9",
+        ),
+        (("--web", "127.0.0.1:{port}"), "127.0.0.1:{port}"),
+    ],
+    ids=["file", "textfile", "name", "port"],
+)
+def test_a_second_run_that_would_write_or_serve_the_same_says_so_and_ends(
+    make_network: MakeNetwork, tmp_path: Path, pi_infer: Run, flags: tuple[str, ...], words: str
+) -> None:
+    if "--mqtt" in flags:
+        pytest.importorskip("paho.mqtt")
+    port = free_port()
+    arguments = ("--source", "demo", "--model", make_network(), *(flag.format(port=port) for flag in flags))
+    with running(*arguments, cwd=tmp_path) as first:
+        line_of(first, "frame 1[0-9]: ")
+        written = (tmp_path / "out.jsonl").stat().st_size if "--jsonl" in flags else 0
+        for command, code in (((), 2), (("service",), 1)):
+            done = pi_infer(*command, *arguments)
+            error = done.stderr.splitlines()[-1]
+            assert done.returncode == code
+            assert error.startswith("pi-infer: error: ")
+            assert words.format(port=port) in error
+        assert first.poll() is None
+        assert not written or (tmp_path / "out.jsonl").stat().st_size > written
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        assert pi_infer(*arguments, "--frames", 1).returncode == 0  # nothing is left behind, however it ended
+
+
+def test_runs_under_other_names_go_beside_each_other(
+    make_network: MakeNetwork, tmp_path: Path, pi_infer: Run
+) -> None:
+    pytest.importorskip("paho.mqtt")
+    model = make_network()
+
+    def flags(number: int) -> tuple[object, ...]:
+        return (
+            "--source", "demo", "--model", model, "--jsonl", f"{number}.jsonl",
+            "--web", f"127.0.0.1:{free_port()}", "--mqtt", "127.0.0.1:9", "--mqtt-name", f"n{number}",
+            "--prometheus-textfile", f"{number}.prom",
+        )  # fmt: skip
+
+    with running(*flags(0), cwd=tmp_path) as first:
+        line_of(first, "frame 1[0-9]: ")
+        assert pi_infer(*flags(1), "--frames", 2).returncode == 0

@@ -147,7 +147,7 @@ def test_before_the_first_frame_the_page_says_so(browser: Browser) -> None:
     page = LivePage(Access(address, None), status_source())
     try:
         browser.open(f"http://{address}/")
-        browser.wait_for("document.querySelector('#state').textContent == 'no frame yet'")
+        browser.wait_for("document.querySelector('#state')?.textContent == 'no frame yet'")
         assert text(browser, "#found") == "no frame yet"
         assert browser.complaints() == []
     finally:
@@ -158,7 +158,7 @@ def test_the_page_comes_back_after_the_server_went(browser: Browser, run: Run) -
     browser.open(run.url)
     browser.wait_for(SHOWN)
     run.page.close()
-    browser.wait_for("document.querySelector('#state').textContent == 'connection lost'")
+    browser.wait_for("document.querySelector('#state')?.textContent == 'connection lost'")
     assert browser.value("document.querySelector('#picture').hidden")
     run.restart_server()
     browser.wait_for(SHOWN)
