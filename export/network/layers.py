@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import onnx
 
 from edge_runtime.base.errors import ModelRefusedError
-from edge_runtime.model.input_form import only_input, require_axes
+from edge_runtime.model.input_form import layout_of, only_input, require_axes
 from export.layer import Layer
 from export.network.attributes import operator
 from export.network.convolutions import read_convolution
@@ -98,7 +98,7 @@ def network_of(
     """
     form = only_input(input_forms(model), where)
     require_axes(form, where)
-    layout = form.layout(layout)
+    layout = layout_of(form, layout, where)
     size = image_size(form, input_size, layout, where)
     values = infer_shapes(model, form, size, layout, where)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
