@@ -77,7 +77,7 @@ class InputForm:
         return (1, channels, *size) if layout == "NCHW" else (1, *size, channels)
 
     def words(self) -> str:
-        """As in ``'image' (?, 3, 224, 224)``."""
+        """The input for messages, as in ``'image' (?, 3, 224, 224)``."""
         lengths = ", ".join("?" if length is None else str(length) for length in self.shape)
         return f"{self.name!r} ({lengths})"
 

@@ -60,7 +60,7 @@ class Proposal:
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     def card(self, where: str) -> ModelCard:
-        """The card.
+        """The card that is proposed.
 
         Args:
             where: What to call it in an error message.
