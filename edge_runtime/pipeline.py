@@ -4,13 +4,13 @@ The live view, the service and the benchmark are users of it.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from edge_runtime.base.errors import InputError
-from edge_runtime.frames.base import Frame, FrameSource
+from edge_runtime.frames.base import Frame, FrameSource, ReopeningSource
 from edge_runtime.frames.newest import Newest
 from edge_runtime.frames.select import open_source
 from edge_runtime.inference import Model
@@ -28,6 +28,8 @@ class Pipeline:
 
     Attributes:
         source: Where the frames come from; closed with the pipeline.
+        idle: Called twice a second while a loop waits for a frame of a live source; to be set before the
+            loop.
     """
 
     def __init__(self, source: FrameSource, model: Model) -> None:
@@ -42,6 +44,7 @@ class Pipeline:
         """
         self.source = source
         self.model = model
+        self.idle: Callable[[], None] = lambda: None
         self._newest: Newest | None = None
         self._over = False
         # One for all loops: a second one would read the source on a second thread, which nobody ends.
@@ -90,6 +93,11 @@ class Pipeline:
         model.prepare()  # what is wrong with it shows here, and no frame waits for it
         self._model = model
 
+    @property
+    def reopening_s(self) -> float:
+        """For how many seconds a source that stopped has been trying to be open again; 0 while it is open."""
+        return self.source.reopening_s if isinstance(self.source, ReopeningSource) else 0.0
+
     def __iter__(self) -> Iterator[FrameResult]:
         """A result per frame taken up, until the source ends or the pipeline is closed.
 
@@ -121,7 +129,7 @@ class Pipeline:
     def _frames(self) -> Iterator[Frame]:
         if not self.source.live:
             return iter(self.source)
-        self._newest = Newest(self.source)
+        self._newest = Newest(self.source, self.idle)
         return iter(self._newest)
 
     def _process(self, frame: Frame, dropped: int) -> FrameResult:

@@ -66,3 +66,13 @@ class SparingSource(Protocol):
     """
 
     wanted: Callable[[], bool]
+
+
+@runtime_checkable
+class ReopeningSource(Protocol):
+    """A live source that is opened again when it stops."""
+
+    @property
+    def reopening_s(self) -> float:
+        """For how many seconds it has been trying to be open again; 0 while it is open."""
+        ...

@@ -38,8 +38,15 @@ class LiveVideo:
         self._reconnects = reconnects
         self._first_delay_s = first_delay_s
         self.wanted: Callable[[], bool] = lambda: True
+        self._stopped_s: float | None = None
         # We notice by ourselves what hangs, and say more about it: whoever watches us must wait until then.
         self.limit_s = FRAME_LIMIT_S + reconnects * (LONGEST_DELAY_S + OPEN_LIMIT_S + READ_LIMIT_S)
+
+    @property
+    def reopening_s(self) -> float:
+        """For how many seconds it has been trying to be open again; 0 while it is open."""
+        stopped_s = self._stopped_s  # read once: another thread may clear it
+        return 0.0 if stopped_s is None else time.monotonic() - stopped_s
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames until the source is closed. Raises ``CameraError`` when it stopped and did not come back."""
@@ -61,12 +68,14 @@ class LiveVideo:
         if self._video.is_closed():
             return False
         log.warning("%s stopped delivering frames; trying to open it again", self._video.name)
+        self._stopped_s = time.monotonic()
         for attempt in range(self._reconnects):
             if self._video.wait(self._delay_s(attempt)):
                 return False
             self._video.reopen()
             if self._video.grab():
                 log.warning("%s delivers frames again", self._video.name)
+                self._stopped_s = None
                 return True
         if self._video.is_closed():
             return False

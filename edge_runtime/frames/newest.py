@@ -3,13 +3,15 @@
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from edge_runtime.base.errors import CameraError
 from edge_runtime.frames.base import Frame, FrameSource, SparingSource
 from edge_runtime.frames.demand import Demand
 
 JOIN_LIMIT_S = 6.0  # a read of OpenCV's may take five seconds before it heeds that it is closed
+IDLE_S = 0.5
 NICENESS = 5  # behind the network, yet before whatever else was told to be nice
 
 
@@ -20,14 +22,16 @@ class Newest:
     of the source is raised again in the reader.
     """
 
-    def __init__(self, source: FrameSource) -> None:
+    def __init__(self, source: FrameSource, idle: Callable[[], None] = lambda: None) -> None:
         """Start reading, on a thread of its own.
 
         Args:
             source: The live source; closed by ``close``.
+            idle: Called twice a second while the reader waits for a frame, on the reader's thread.
         """
         self._source = source
         self._limit_s = source.limit_s
+        self._idle = idle
         self._changed = threading.Condition()
         self._slot: Frame | None = None
         self._ended = False
@@ -87,13 +91,22 @@ class Newest:
     def _take(self) -> Frame | None:
         with self._changed:
             self._demand.comes()
-            if not self._changed.wait_for(lambda: self._slot is not None or self._ended, self._limit_s):
+        deadline_s = time.monotonic() + self._limit_s
+        while not self._wait(min(IDLE_S, deadline_s - time.monotonic())):
+            if time.monotonic() >= deadline_s:
                 raise CameraError(f"no frame came for {self._limit_s:g} s: the source hangs")
+            self._idle()
+        with self._changed:
             frame, self._slot = self._slot, None
             self._demand.takes()
         if frame is None and self._error is not None:
             raise self._error
         return frame
+
+    def _wait(self, limit_s: float) -> bool:
+        """Wait for a frame or the end; whether one of them is there."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._slot is not None or self._ended, limit_s)
 
 
 def _give_way() -> None:

@@ -1,12 +1,14 @@
 """``pi-infer service``: the pipeline under systemd.
 
 Its outputs are open from the start. It is ready when the first frame is finished, and alive as long as frames
-are: a source or a network that hangs lets the watchdog run out, and systemd restarts the service.
+are: a source or a network that hangs lets the watchdog run out, and systemd restarts the service. A source
+that is being opened again has five minutes for it.
 """
 
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from edge_runtime.base.errors import InUseError, PiInferError
 from edge_runtime.base.hangup import Reopening, hangups_reopen
@@ -20,6 +22,10 @@ from edge_runtime.results.status import StatusSource
 from edge_runtime.results.summary import RunSummary
 from edge_runtime.runs.model import open_model
 from edge_runtime.settings.config import Config
+
+#: For so long the watchdog is kept quiet while a source that stopped is being opened again. Then systemd
+#: restarts the service, which also helps where it is the opening that hangs.
+REOPENING_LIMIT_S = 300.0
 
 
 class _Terminated(BaseException):
@@ -67,6 +73,7 @@ def _serve(config: Config, notifier: Notifier, log: Callable[[str], None], reope
         pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))
         # Not before: one restart after another would tell everybody of our coming and going.
         outputs.open_broker(config)
+        pipeline.idle = partial(tell_of_reopening, pipeline, notifier)
         for frame_result in pipeline:
             summary.add(frame_result)
             outputs.publish(frame_result)
@@ -78,3 +85,10 @@ def _serve(config: Config, notifier: Notifier, log: Callable[[str], None], reope
                 log(summary.totals())
                 notifier.status(summary.line())
             notifier.alive()
+
+
+def tell_of_reopening(pipeline: Pipeline, notifier: Notifier) -> None:
+    """Keep the watchdog quiet while a source that stopped is being opened again, for five minutes at most."""
+    if 0 < pipeline.reopening_s <= REOPENING_LIMIT_S:
+        notifier.alive()
+        notifier.status(f"the source stopped {pipeline.reopening_s:.0f} s ago and is being opened again")

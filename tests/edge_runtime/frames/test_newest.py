@@ -124,3 +124,18 @@ def test_reading_gives_way_to_the_network() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     newest.close()
+
+
+def test_a_reader_that_waits_is_idle_on_its_own_thread() -> None:
+    source = Source(1, hang=True)
+    idle: list[threading.Thread] = []
+
+    def note() -> None:
+        idle.append(threading.current_thread())
+        if len(idle) == 2:
+            source.close()
+
+    newest = Newest(source, note)
+    assert [frame.sequence for frame in newest] == [0]
+    newest.close()
+    assert set(idle) == {threading.current_thread()}

@@ -63,6 +63,30 @@ def test_an_attempt_that_brings_frames_is_followed_by_a_fresh_set_of_attempts(ca
     source.close()
 
 
+def test_it_says_for_how_long_it_has_been_trying_to_be_open_again(
+    camera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = open_address(camera.address)
+    source = StreamSource(video, reconnects=2, first_delay_s=0.01)
+    tried_s: list[float] = []
+    reopen = video.reopen
+
+    def try_it() -> None:
+        tried_s.append(source.reopening_s)
+        if len(tried_s) > 1:
+            reopen()
+
+    monkeypatch.setattr(video, "reopen", try_it)
+    frames = iter(source)
+    for _ in range(PICTURES):
+        next(frames)
+    assert source.reopening_s == 0
+    next(frames)
+    assert 0 < tried_s[0] < tried_s[1]
+    assert source.reopening_s == 0
+    source.close()
+
+
 def test_without_attempts_a_stream_that_ends_is_an_error(camera: Any) -> None:
     source = stream(camera, reconnects=0)
     with pytest.raises(CameraError, match="stopped delivering frames: check the camera and the network"):

@@ -37,9 +37,9 @@ class NetworkCamera(Quiet):
 
 
 @contextmanager
-def serving(handler: Any) -> Iterator[http.server.ThreadingHTTPServer]:
+def serving(handler: Any, port: int = 0) -> Iterator[http.server.ThreadingHTTPServer]:
     """A running server; its ``address`` and, for a camera, how many ``visitors`` came."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         server.visitors = 0  # type: ignore[attr-defined]
         server.address = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever).start()

@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.base.notify import Notifier
+from edge_runtime.frames.base import Frame
+from edge_runtime.inference import Model
+from edge_runtime.pipeline import Pipeline
+from edge_runtime.runs import service
+from tests.edge_runtime.frames.web_cameras import NetworkCamera, serving
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakeNetwork = Callable[..., Path]
 
@@ -21,8 +28,8 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def start(manager: socket.socket, *arguments: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "400000"}
+def start(manager: socket.socket, *arguments: str, watchdog_us: int = 400_000) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": str(watchdog_us)}
     environment.pop("WATCHDOG_PID", None)
     command = [sys.executable, "-m", "edge_runtime.cli", "service", *arguments]
     return subprocess.Popen(
@@ -92,3 +99,65 @@ def test_the_end_of_the_source_ends_the_service(
     assert service.returncode == 0
     assert receive(manager) == "STATUS=no frame yet"
     assert receive(manager).startswith("READY=1")
+
+
+def test_while_a_stream_is_opened_again_the_watchdog_is_kept_quiet(
+    make_network: MakeNetwork, manager: socket.socket
+) -> None:
+    flags = ("--model", str(make_network()), "--reconnects", "40")
+    with serving(NetworkCamera) as camera:
+        port = camera.server_port
+        process = start(manager, "--source", f"http://127.0.0.1:{port}", *flags, watchdog_us=2_000_000)
+        while not receive(manager).startswith("READY=1"):
+            pass
+    with process:  # nobody answers any more
+        heard = [receive(manager) for _ in range(60)]
+        told = [state for state in heard if "is being opened again" in state]
+        assert heard.count("WATCHDOG=1") >= 5
+        assert told[-1].startswith("STATUS=the source stopped ")
+        with serving(NetworkCamera, port):
+            while not receive(manager).startswith("STATUS=frame "):
+                pass
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+class Watched(Notifier):
+    """Counts the signs of life."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.signs = 0
+
+    def alive(self) -> None:
+        self.signs += 1
+
+
+@pytest.mark.parametrize(
+    ("reopening_s", "signs"),
+    [(0.0, 0), (0.1, 1), (service.REOPENING_LIMIT_S, 1), (service.REOPENING_LIMIT_S + 1, 0)],
+)
+def test_waiting_is_a_sign_of_life_only_while_a_source_is_opened_again_and_not_for_ever(
+    make_network: MakeNetwork, reopening_s: float, signs: int
+) -> None:
+    watched = Watched()
+    pipeline = Pipeline(Stopped(reopening_s), Model.open(make_network()))
+    service.tell_of_reopening(pipeline, watched)
+    assert watched.signs == signs
+
+
+class Stopped:
+    """A live source that has been trying to be open again for some time."""
+
+    live = True
+    limit_s = 1.0
+
+    def __init__(self, reopening_s: float) -> None:
+        self.reopening_s = reopening_s
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(())
+
+    def close(self) -> None:
+        pass
