@@ -24,6 +24,7 @@ LAYOUTS = ("NCHW", "NHWC")
 INTERPOLATIONS = ("auto", "nearest", "bilinear", "bicubic", "area")
 LARGEST_CARD_BYTES = 64 << 20
 TASKS = ("classify", "detect", "raw")
+TOLERANCE = 1e-3  # of an output's largest value; kernels of other processors add up in another order
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,13 @@ class Golden:
         seed: Seeds ``numpy.random.default_rng`` for a uint8 frame of the card's input size.
         shapes: Shape of each output.
         samples: Up to 64 evenly spaced values of each output, flattened.
+        tolerance: How far another machine's answer may lie from it, relative to an output's largest value.
     """
 
     seed: int
     shapes: tuple[tuple[int, ...], ...]
     samples: tuple[tuple[float, ...], ...]
+    tolerance: float = TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -217,8 +220,12 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
 
 
 def _golden(fields: Mapping[str, Any]) -> Golden:
+    tolerance = float(fields.get("tolerance", TOLERANCE))
+    if not 0 < tolerance < 1:
+        raise ValueError(f"golden.tolerance is {tolerance:g}; it must be between 0 and 1")
     return Golden(
         seed=int(fields["seed"]),
         shapes=tuple(tuple(int(n) for n in shape) for shape in fields["shapes"]),
         samples=tuple(tuple(float(v) for v in values) for values in fields["samples"]),
+        tolerance=tolerance,
     )

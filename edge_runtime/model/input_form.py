@@ -58,10 +58,6 @@ class InputForm:
         hint = "; whether it takes its channels first or last, input.layout of its card can say"
         return "" if len(self.shape) != 4 or self.own_layout else hint
 
-    def layout(self, asked: str | None = None) -> str:
-        """How it takes its axes: as a card asks, else as its shape shows, else ``NCHW``."""
-        return asked or self.own_layout or "NCHW"
-
     def channels(self, layout: str) -> int | None:
         """Channels of a picture in a layout; None where they are free."""
         return self.shape[_AXES[layout][0]]
@@ -98,10 +94,11 @@ def only_input(inputs: Sequence[InputForm], where: Path | str) -> InputForm:
     """
     if len(inputs) == 1:
         return inputs[0]
-    named = f": {', '.join(each.words() for each in inputs)}" if inputs else ""
+    if not inputs:
+        raise ModelRefusedError(f"{where} has no input; a network with one image input is needed")
     raise ModelRefusedError(
-        f"{where} has {len(inputs)} inputs{named}; a network with one image input is needed: export it with "
-        "constants in place of the others"
+        f"{where} has {len(inputs)} inputs: {', '.join(each.words() for each in inputs)}; a network with one "
+        "image input is needed: export it with constants in place of the others"
     )
 
 
@@ -136,6 +133,25 @@ def require_single(form: InputForm, where: Path | str) -> None:
         )
 
 
+def layout_of(form: InputForm, asked: str | None, where: Path | str) -> str:
+    """How an input takes its axes: as its shape shows, else as asked, else ``NCHW``.
+
+    Args:
+        form: The input, of four axes.
+        asked: What a card says; None where it says nothing.
+        where: What to call the network in messages.
+
+    Raises:
+        InputError: The card says otherwise than the shape shows.
+    """
+    if None not in (asked, form.own_layout) and asked != form.own_layout:
+        raise InputError(
+            f"the model card does not fit {where}: its input {form.words()} is {form.own_layout}; correct "
+            "input.layout in the card"
+        )
+    return form.own_layout or asked or "NCHW"
+
+
 def fitted(spec: InputSpec, form: InputForm, where: Path | str) -> InputSpec:
     """What a card says of the input, completed by the layout, once it is known to suit the network.
 
@@ -145,7 +161,7 @@ def fitted(spec: InputSpec, form: InputForm, where: Path | str) -> InputSpec:
     """
     require_image(form, where)
     require_single(form, where)
-    layout = form.layout(spec.layout)
+    layout = layout_of(form, spec.layout, where)
     unfit = _unfit(spec, form, layout)
     if unfit is not None:
         raise InputError(f"the model card does not fit {where}: {unfit}")
@@ -157,7 +173,7 @@ def _unfit(spec: InputSpec, form: InputForm, layout: str) -> str | None:
     other = LAYOUTS[1 - LAYOUTS.index(layout)]
     mismatch = _mismatch(spec, form, layout)
     if mismatch is not None and _mismatch(spec, form, other) is None:
-        return f"its input {form.words()} is {other}; correct input.layout in the card"
+        return f"its input {form.words()} must be {other}; correct input.layout in the card"
     if mismatch is None and form.element == "uint8" and not spec.leaves_pixels:
         return (
             "it takes pixels as they are (uint8); let the card say input.scale 1, input.mean 0, input.std 1"

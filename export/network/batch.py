@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.model.input_form import layout_of
 from export.network.inputs import image_size
 from export.network.shapes import MAX_TENSOR_VALUES
 from export.network.source import SourceModel
@@ -45,7 +46,7 @@ def with_batch_of_one(
     form = source.input
     if form.batch in (None, 1):
         return source
-    layout = form.layout(layout)
+    layout = layout_of(form, layout, source.path)
     lengths = form.lengths(image_size(form, size, layout, str(source.path)), layout)
     shape = (form.batch, *(length or _CHANNELS for length in lengths[1:]))
     freed = replace(source, proto=_freed(source), input=replace(form, shape=(1, *form.shape[1:])))

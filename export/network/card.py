@@ -7,11 +7,16 @@ import onnx
 
 from edge_runtime.base.files import write_bytes
 from edge_runtime.inference import Model
-from edge_runtime.model.card import METADATA_KEY, ModelCard
+from edge_runtime.model.card import METADATA_KEY, TOLERANCE, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, network_from_bytes
 from edge_runtime.model.golden import fitted_card, golden_of
+from edge_runtime.model.input_form import fitted
 from export.network.batch import with_batch_of_one
+from export.network.messages import messages_in
 from export.network.source import SourceModel, serialised
+
+# Of a known answer of float16, which has three digits: a Pi 5 adds up in it, other processors in float32.
+HALF_TOLERANCE = 0.05
 
 
 def write_card(source: SourceModel, output: Path, override: ModelCard | Path | None = None) -> ModelCard:
@@ -34,6 +39,7 @@ def write_card(source: SourceModel, output: Path, override: ModelCard | Path | N
     """
     card = override if isinstance(override, ModelCard) else source.require_card(override)
     source = with_batch_of_one(source, card.input.size, card.input.layout)
+    fitted(card.input, source.input, source.path)  # told of the file that is there, not of the one to come
     return write_with_card(source.proto, card, output)
 
 
@@ -49,22 +55,39 @@ def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> Mo
             card's decoder reads.
     """
     # One thread: with more, the sums of a known answer would depend on the processors of this machine.
-    complete = completed(card, network_from_bytes(serialised(proto, output), output, threads=1))
+    network = network_from_bytes(serialised(proto, output), output, threads=1)
+    complete = completed(card, network, HALF_TOLERANCE if _is_half(proto) else TOLERANCE)
     write_bytes(output, serialised(with_card(proto, complete), output))
     return complete
 
 
-def completed(card: ModelCard, network: Network) -> ModelCard:
+def completed(card: ModelCard, network: Network, tolerance: float = TOLERANCE) -> ModelCard:
     """The card with the golden output of a network, once it is known to fit that network.
+
+    Args:
+        card: The card.
+        network: The network.
+        tolerance: How far another machine's answer may lie from the golden output.
 
     Raises:
         InputError: The card does not fit the network, its labels or its outputs.
         ModelRefusedError: The network cannot run, gives NaN or infinite values, or its outputs are not those
             of the card's decoder.
     """
-    complete = replace(fitted_card(network, card), golden=golden_of(network, card))
+    golden = replace(golden_of(network, card), tolerance=tolerance)
+    complete = replace(fitted_card(network, card), golden=golden)
     Model(network, complete).try_out()
     return complete
+
+
+def _is_half(proto: onnx.ModelProto) -> bool:
+    """Whether a network holds weights of float16, or converts to it: some processors then compute in it."""
+    for part in messages_in(proto):
+        if isinstance(part, onnx.TensorProto) and part.data_type == onnx.TensorProto.FLOAT16:
+            return True
+        if isinstance(part, onnx.AttributeProto) and part.name == "to" and part.i == onnx.TensorProto.FLOAT16:
+            return True
+    return False
 
 
 def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:

@@ -3,7 +3,7 @@
 import onnx
 
 from edge_runtime.base.errors import InputError
-from edge_runtime.model.input_form import InputForm
+from edge_runtime.model.input_form import CHANNELS, InputForm
 
 
 def input_forms(model: onnx.ModelProto) -> list[InputForm]:
@@ -31,6 +31,8 @@ def image_size(form: InputForm, asked: tuple[int, int] | None, layout: str, wher
             raise InputError(f"{where} leaves its input size free: give --input-size HxW, or a model card")
         return height, width
     if not form.takes(asked, layout):
+        if form.channels(layout) not in (None, *CHANNELS):
+            raise InputError(f"{where}: input {form.words()} has neither 1 nor 3 channels, as pictures have")
         own = "x".join("?" if side is None else str(side) for side in (height, width))
         raise InputError(f"{where} takes {own} images only, not {asked[0]}x{asked[1]}{form.layout_hint}")
     return asked

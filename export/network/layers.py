@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import onnx
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
-from edge_runtime.model.input_form import only_input, require_axes
+from edge_runtime.model.input_form import layout_of, only_input, require_axes
 from export.layer import CountedNode, Layer
 from export.network.content import image_dependence
 from export.network.convolutions import is_convolution, read_convolution
@@ -121,7 +121,7 @@ def network_of(
     """
     form = only_input(input_forms(model), where)
     require_axes(form, where)
-    layout = form.layout(layout)
+    layout = layout_of(form, layout, where)
     size = image_size(form, input_size, layout, where)
     pairs = private_channels(model)
     told = measured or Measured()

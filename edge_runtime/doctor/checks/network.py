@@ -8,8 +8,8 @@ from typing import Any
 from edge_runtime.doctor.checks.base import Finding, not_applicable, ok, problem, warning
 from edge_runtime.doctor.checks.children import Outcome
 from edge_runtime.doctor.checks.machine import Machine
+from edge_runtime.model.card import TOLERANCE
 
-LARGEST_GOLDEN_ERROR = 1e-3  # of the largest value; kernels of other processors add up in another order
 OLDEST_FRAME_MS = 100.0  # ten times what lies between the probe's frames: a queue grows beyond it
 LARGEST_IDLE_CPU = 0.1  # of a processor; threads that spin use all of one, each
 REINSTALL = "install pi-infer again with deploy/install.sh, which pins versions that were tested together"
@@ -54,8 +54,9 @@ def golden(machine: Machine) -> Finding:
         return warning(
             "the network carries no known answer to compare with", "write one with 'pi-export card'"
         )
+    tolerance = _number(known, "golden_tolerance") or TOLERANCE
     # "not <=" rather than ">": an error of NaN is no small one.
-    if not isinstance(error, int | float) or not error <= LARGEST_GOLDEN_ERROR:
+    if not isinstance(error, int | float) or not error <= tolerance:
         return problem(
             f"the network answers wrongly on this machine (off by {error})",
             "try another release of onnxruntime, and do not use this one with this network",

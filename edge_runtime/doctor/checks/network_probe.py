@@ -17,6 +17,7 @@ from edge_runtime.inference import Model
 from edge_runtime.model import demo
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.golden import golden_error, golden_frame
+from edge_runtime.model.input_form import layout_of
 from edge_runtime.model.preprocess import Preprocessor
 
 STRIDE_BYTES = 64  # rows of the Pi 5's camera begin at multiples of this
@@ -100,17 +101,19 @@ class _FastSource:
 
 def _shapes(model: Model) -> dict[str, object]:
     """The input's shape, and whether its size is fixed; an open batch is always run with 1."""
-    form, layout = model.network.input, model.card.input.layout
+    form = model.network.input
+    layout = layout_of(form, model.card.input.layout, model.network.path)
     return {
         "input_shape": ["free" if length is None else length for length in form.shape],
-        "static": None not in form.size(form.layout(layout)),
+        "static": None not in form.size(layout),
     }
 
 
 def _golden(model: Model) -> dict[str, object]:
     if model.card.golden is None:
         return {"golden_error": None}
-    return {"golden_error": golden_error(model.network, model.card)}
+    error, tolerance = golden_error(model.network, model.card), model.card.golden.tolerance
+    return {"golden_error": error, "golden_tolerance": tolerance}
 
 
 def _idle_cpu(model: Model) -> float:
