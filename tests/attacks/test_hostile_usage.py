@@ -29,7 +29,8 @@ def test_speedup_that_makes_no_sense(speedup: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("speedup", ["1e300", "100000", "60"])
 def test_speedup_beyond_rank_one(speedup: str, folder: Path) -> None:
-    outcome = run_here(*reduce(folder, "--speedup", speedup))
+    # Of such a network nearly everything is lost at once; here only the end of what is possible counts.
+    outcome = run_here(*reduce(folder, "--speedup", speedup, "--max-drop", "100"))
     assert_one_line(outcome, 6, "out of reach")
     assert not (folder / "out.onnx").exists()
     assert (folder / "out.best.onnx").exists()
