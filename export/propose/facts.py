@@ -11,7 +11,7 @@ from edge_runtime.inference import Model
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, default_threads
 from edge_runtime.model.golden import golden_frame
-from edge_runtime.model.input_form import CHANNELS
+from edge_runtime.model.input_form import CHANNELS, layout_of
 from edge_runtime.postprocess.likely import likely_kind
 from export.network.attributes import operator
 from export.network.batch import with_batch_of_one
@@ -68,7 +68,7 @@ def single_image(source: SourceModel, preferred: Size | None = None) -> SourceMo
         InputError: It does not take images of that size.
         ModelRefusedError: What it computes depends on the batch, or it cannot run.
     """
-    own = source.input.size(source.input.layout())
+    own = source.input.size(layout_of(source.input, None, source.path))
     (size,) = _fixed([preferred or (USUAL_SIDES[0],) * 2], own)
     return with_batch_of_one(source, size)
 
@@ -84,7 +84,7 @@ def look_at(source: SourceModel, preferred: Size | None = None) -> Facts:
         InputError: It leaves its size free, and runs with none of the usual ones.
         ModelRefusedError: It takes no frames, or cannot run.
     """
-    network, layout = source.network(default_threads()), source.input.layout()
+    network, layout = source.network(default_threads()), layout_of(source.input, None, source.path)
     channels, own = source.input.channels(layout), source.input.size(layout)
     if channels not in (None, *CHANNELS):
         raise ModelRefusedError(
@@ -142,7 +142,7 @@ def _first_run(
         raise refused
     raise InputError(
         f"{network.path} leaves its input size free, and does not run with any usual one: "
-        "write a card that gives it, and pass it with --input CARD.json"
+        f"write a card that gives it, and pass it with --input CARD.json{network.input.layout_hint}"
     )
 
 
