@@ -10,13 +10,13 @@ from edge_runtime.inference import Model
 from edge_runtime.model.card import METADATA_KEY, TOLERANCE, ModelCard
 from edge_runtime.model.engines.onnxruntime import Network, network_from_bytes
 from edge_runtime.model.golden import fitted_card, golden_of
-from edge_runtime.model.input_form import fitted
 from export.network.batch import with_batch_of_one
 from export.network.messages import messages_in
 from export.network.source import SourceModel, serialised
 
 # Of a known answer of float16, which has three digits: a Pi 5 adds up in it, other processors in float32.
 HALF_TOLERANCE = 0.05
+ONE_THREAD = 1  # with more, the sums of a known answer would depend on the processors of this machine
 
 
 def write_card(source: SourceModel, output: Path, override: ModelCard | Path | None = None) -> ModelCard:
@@ -39,8 +39,7 @@ def write_card(source: SourceModel, output: Path, override: ModelCard | Path | N
     """
     card = override if isinstance(override, ModelCard) else source.require_card(override)
     source = with_batch_of_one(source, card.input.size, card.input.layout)
-    fitted(card.input, source.input, source.path)  # told of the file that is there, not of the one to come
-    return write_with_card(source.proto, card, output)
+    return _write(source.proto, card, source.network(threads=ONE_THREAD), output)
 
 
 def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> ModelCard:
@@ -54,11 +53,8 @@ def write_with_card(proto: onnx.ModelProto, card: ModelCard, output: Path) -> Mo
         ModelRefusedError: The network cannot run, is larger than one file can be, or does not give what the
             card's decoder reads.
     """
-    # One thread: with more, the sums of a known answer would depend on the processors of this machine.
-    network = network_from_bytes(serialised(proto, output), output, threads=1)
-    complete = completed(card, network, HALF_TOLERANCE if _is_half(proto) else TOLERANCE)
-    write_bytes(output, serialised(with_card(proto, complete), output))
-    return complete
+    network = network_from_bytes(serialised(proto, output), output, ONE_THREAD)
+    return _write(proto, card, network, output)
 
 
 def completed(card: ModelCard, network: Network, tolerance: float = TOLERANCE) -> ModelCard:
@@ -77,6 +73,12 @@ def completed(card: ModelCard, network: Network, tolerance: float = TOLERANCE) -
     golden = replace(golden_of(network, card), tolerance=tolerance)
     complete = replace(fitted_card(network, card), golden=golden)
     Model(network, complete).try_out()
+    return complete
+
+
+def _write(proto: onnx.ModelProto, card: ModelCard, network: Network, output: Path) -> ModelCard:
+    complete = completed(card, network, HALF_TOLERANCE if _is_half(proto) else TOLERANCE)
+    write_bytes(output, serialised(with_card(proto, complete), output))
     return complete
 
 

@@ -94,7 +94,13 @@ def read_network(
         InputError: Its shapes cannot be known without ``input_size``, or not be with it.
         ModelRefusedError: The network is malformed, or nothing in it multiplies.
     """
-    return network_of(load_model(source), input_size, str(source.path), layout)
+    model = load_model(source)
+    try:
+        return network_of(model, input_size, str(source.path), layout)
+    except ModelRefusedError as error:
+        if source.input.layout_hint and layout != "NHWC":
+            raise ModelRefusedError(f"{error}{source.input.layout_hint}") from error
+        raise
 
 
 def network_of(

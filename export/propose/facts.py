@@ -143,7 +143,7 @@ def _first_run(
         raise refused
     raise InputError(
         f"{network.path} leaves its input size free, and does not run with any usual one: "
-        "write a card that gives it, and pass it with --input CARD.json"
+        f"write a card that gives it, and pass it with --input CARD.json{network.input.layout_hint}"
     )
 
 
