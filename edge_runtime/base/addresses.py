@@ -44,6 +44,18 @@ def parse_address(text: str, default_port: int | None = None) -> Address:
     return Address(host, port)
 
 
+def host_names(text: str) -> list[str]:
+    """Names and numbers of hosts with commas between them, in lower case; IPv6 ones without brackets.
+
+    Raises:
+        ValueError: One is none; the message says what they must be.
+    """
+    names = [name.strip().lower().strip("[]") for name in text.split(",") if name.strip()]
+    if not all(map(_is_host, names)):
+        raise ValueError("must be names of hosts with commas between them, as cam.example.org,10.0.0.7")
+    return names
+
+
 def _is_host(host: str) -> bool:
     if ":" not in host:
         return HOST.fullmatch(host) is not None

@@ -32,8 +32,9 @@ def load_page(name: str) -> Page:
     """Read a page that ships with this package, by its file name."""
     body = (files("edge_runtime.outputs") / name).read_bytes()
     policy = (
-        f"default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src {_hashes(body, b'style')}; "
-        f"script-src {_hashes(body, b'script')}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        f"default-src 'none'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; "
+        f"style-src {_hashes(body, b'style')}; script-src {_hashes(body, b'script')}; "
+        "form-action 'self'; frame-ancestors 'none'"
     )
     return Page(body, policy)
 

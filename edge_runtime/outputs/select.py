@@ -146,7 +146,7 @@ class Outputs:
         from edge_runtime.outputs.web import LivePage, page_url  # noqa: PLC0415  some megabytes
         from edge_runtime.outputs.web_access import access_for  # noqa: PLC0415
 
-        access = access_for(parse_address(address), config.token_file)
+        access = access_for(parse_address(address), config.token_file, config.hosts)
         baseline = None if config.bench is None else read_baseline(config.bench)
 
         def open_page() -> FrameOutput:

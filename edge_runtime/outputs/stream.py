@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_runtime.results.frame_result import FrameResult
 
@@ -17,10 +17,12 @@ class Picture:
     Attributes:
         number: Rises from one picture to the next; 0 is none yet.
         data: As ``encode`` made it.
+        shown: The frame that it shows, without the frame's own picture; None before the first.
     """
 
     number: int
     data: bytes
+    shown: FrameResult | None = field(default=None, compare=False)
 
 
 NOTHING = Picture(0, b"")
@@ -90,7 +92,7 @@ class PictureStream:
                 self._complain(error)
                 continue
             with self._changed:
-                self._picture = Picture(number, data)
+                self._picture = Picture(number, data, frame_result.without_image())
                 self._changed.notify_all()
 
     def _take(self) -> tuple[int, FrameResult] | None:

@@ -1,7 +1,8 @@
 """The live page: pictures (``/stream.mjpg``, ``/frame.jpg``) and figures (``/status.json``, ``/metrics``).
 
-``/healthz`` answers 200 while results come and 503 when they do not, and asks for no token. Nothing here is
-imported before it is asked for: it takes 7.4 MiB, most of them for Python's own server.
+Each picture comes with what was found in it (the header ``X-Result``, JSON), so that a page can show both of
+one frame. ``/healthz`` answers 200 while results come and 503 when they do not, and asks for no token.
+Nothing here is imported before it is asked for: it takes 7.4 MiB, most of them for Python's own server.
 """
 
 import json
@@ -17,13 +18,15 @@ from edge_runtime.base.addresses import Address
 from edge_runtime.base.errors import InputError
 from edge_runtime.outputs.page import COMMON_HEADERS, Page, load_page
 from edge_runtime.outputs.prometheus import CONTENT_TYPE as METRICS_TYPE, exposition
-from edge_runtime.outputs.stream import PictureStream
+from edge_runtime.outputs.stream import Picture, PictureStream
 from edge_runtime.outputs.web_access import Access
 from edge_runtime.outputs.web_server import BoundedHandler, BoundedServer
 from edge_runtime.results.frame_result import FrameResult
 from edge_runtime.results.status import StatusSource
 
 MOST_VIEWERS = 12
+SHOWN_RESULTS = 5
+LONGEST_WORDS = 100  # a letter may become twelve in a header
 PICTURE_LIMIT_S = 5.0
 HEALTHY_SILENCE_S = 10.0
 BOUNDARY = b"--frame\r\n"
@@ -140,8 +143,10 @@ class _Handler(BoundedHandler):
             "/status.json": self._status,
             "/metrics": self._metrics,
         }
-        if self.site.access.foreign(self.headers):
+        if self.site.access.embedded(self.headers):
             self._send(HTTPStatus.FORBIDDEN, "not for other sites\n")
+        elif not self.site.access.answers_to(self.headers, self.connection.getsockname()[0]):
+            self._send(HTTPStatus.FORBIDDEN, "an unknown host name: allow it with --web-hosts NAME\n")
         elif path == "/healthz":
             self._health()
         elif not self.site.access.admits(self.headers, tokens):
@@ -165,8 +170,9 @@ class _Handler(BoundedHandler):
     def _keep_token(self) -> None:
         """Move the token from the address, which gets copied around, into a cookie."""
         access = self.site.access
-        cookie = f"{access.cookie_name}={access.token}; HttpOnly; SameSite=Lax; Path=/"
-        self._send(HTTPStatus.SEE_OTHER, "", headers={"Location": "/", "Set-Cookie": cookie})
+        # Neither names a path, so that both hold behind a proxy that puts the page below one.
+        cookie = f"{access.cookie_name}={access.token}; HttpOnly; SameSite=Lax"
+        self._send(HTTPStatus.SEE_OTHER, "", headers={"Location": "./", "Set-Cookie": cookie})
 
     def _status(self) -> None:
         document = {**self.site.status.now().to_document(), "baseline": self.site.baseline}
@@ -187,7 +193,7 @@ class _Handler(BoundedHandler):
         if picture is None:
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, "no frame yet\n")
         else:
-            self._send(HTTPStatus.OK, picture.data, "image/jpeg")
+            self._send(HTTPStatus.OK, picture.data, "image/jpeg", {"X-Result": _caption(picture)})
 
     def _stream(self) -> None:
         if not self.site.viewers.acquire(blocking=False):
@@ -209,8 +215,9 @@ class _Handler(BoundedHandler):
             if picture is None:
                 continue
             number = picture.number
-            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture.data)}\r\n\r\n".encode()
-            self.wfile.write(head + picture.data + b"\r\n" + BOUNDARY)
+            length, caption = len(picture.data), _caption(picture)
+            head = f"Content-Type: image/jpeg\r\nContent-Length: {length}\r\nX-Result: {caption}\r\n\r\n"
+            self.wfile.write(head.encode() + picture.data + b"\r\n" + BOUNDARY)
             pause.wait(1 / self.site.fps)
 
     def _send_page(self, status: HTTPStatus, page: Page) -> None:
@@ -233,3 +240,16 @@ class _Handler(BoundedHandler):
         for name, value in {**COMMON_HEADERS, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+def _caption(picture: Picture) -> str:
+    """What was found in the frame of a picture, as JSON that fits a header: ASCII, one line, not long."""
+    if picture.shown is None:
+        return "null"
+    result = picture.shown.result
+    found = [
+        {"label": each.label[:LONGEST_WORDS], "score": round(each.score, 4)}
+        for each in result.predictions(SHOWN_RESULTS)
+    ]
+    words = result.words()[:LONGEST_WORDS]
+    return json.dumps({"frame": picture.shown.frame.sequence, "summary": words, "found": found})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from edge_runtime.base.addresses import parse_address
+from edge_runtime.base.addresses import host_names, parse_address
 from edge_runtime.settings.option import Option
 
 #: The sections below.
@@ -79,6 +79,15 @@ class WebConfig:
             "a file that holds the page's token (default: a new one each time)",
             "FILE",
             names_file=True,
+        ),
+    ] = None
+    hosts: Annotated[
+        str | None,
+        Option(
+            "--web-hosts",
+            "further names it may be asked for (default: localhost, this machine's name and address)",
+            "NAME,...",
+            check=host_names,
         ),
     ] = None
     fps: Annotated[

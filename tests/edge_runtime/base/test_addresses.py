@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from edge_runtime.base.addresses import Address, parse_address
+from edge_runtime.base.addresses import Address, host_names, parse_address
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,10 @@ def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert parse_address(str(address)) == address
+
+
+def test_names_of_hosts() -> None:
+    assert host_names(" Cam.Example.org,10.0.0.7 ,[::1],") == ["cam.example.org", "10.0.0.7", "::1"]
+    for text in ("a b", "http://cam", "cam:80", "*", "a,,/"):
+        with pytest.raises(ValueError, match="must be names of hosts"):
+            host_names(text)

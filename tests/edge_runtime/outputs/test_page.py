@@ -1,5 +1,6 @@
 """The live page in a real browser: what a person sees on a desktop and on a phone."""
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from edge_runtime.outputs.web_access import Access
 from edge_runtime.results.status import OutputState
 from tests.edge_runtime.finished_frames import classified, detected, finished, free_port, status_source
 from tests.edge_runtime.outputs.browser import Browser
+from tests.edge_runtime.outputs.proxy import proxy_below
 
 TOKEN = "s3cret-token-of-the-test"  # noqa: S105
 LIVE = "document.querySelector('#state')?.textContent == 'live'"
@@ -42,6 +44,7 @@ class Run:
     def __init__(self, *, token: str | None = None) -> None:
         self.port = free_port()
         self.result: Any = classified("Käse & <b>Brot</b>", "circle")
+        self.alternating = False
         self.status = status_source(model="reduced.onnx")
         self._access = Access(Address("127.0.0.1", self.port), token)
         self._done = threading.Event()
@@ -67,7 +70,13 @@ class Run:
     def _go_on(self) -> None:
         number = 0
         while not self._done.wait(0.05):
-            frame_result = finished(number := number + 1, self.result)
+            number += 1
+            frame_result = finished(number, self.result)
+            if self.alternating:
+                dark = number % 2 == 0
+                frame_result = finished(
+                    number, classified("dark" if dark else "bright"), grey=10 if dark else 240
+                )
             self.status.summary.add(frame_result)
             self.page.publish(frame_result)
 
@@ -192,3 +201,62 @@ def test_it_follows_the_dark_mode(browser: Browser, run: Run, tmp_path: Path) ->
     browser.call("Emulation.setEmulatedMedia", features=[])
     assert luminance(light) > 200
     assert luminance(dark) < 60
+
+
+#: Looks before each painting whether the list tells of the very picture that is shown; counts both kinds.
+COMPARING = """
+new Promise(done => {
+  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
+  const seen = {dark: 0, bright: 0, wrong: 0};
+  canvas.width = canvas.height = 1;
+  const ends = performance.now() + 3000;
+  (function look() {
+    const picture = document.querySelector("#picture"), list = document.querySelector("#found").innerText;
+    pen.drawImage(picture, picture.naturalWidth - 2, picture.naturalHeight - 2, 1, 1, 0, 0, 1, 1);
+    const shown = pen.getImageData(0, 0, 1, 1).data[0] < 128 ? "dark" : "bright";
+    seen[list.startsWith(shown) ? shown : "wrong"] += 1;
+    if (performance.now() < ends) requestAnimationFrame(look); else done(JSON.stringify(seen));
+  })();
+})
+"""
+
+
+def test_the_list_tells_of_the_very_frame_that_the_picture_shows(browser: Browser, run: Run) -> None:
+    run.alternating = True
+    browser.open(run.url)
+    browser.wait_for(f"{SHOWN} && /^(dark|bright)/.test(document.querySelector('#found').innerText)")
+    seen = json.loads(str(browser.value(COMPARING)))
+    assert seen["wrong"] == 0
+    assert min(seen["dark"], seen["bright"]) > 5
+    assert browser.complaints() == []
+
+
+def test_where_the_stream_has_no_place_left_the_list_goes_on(
+    browser: Browser, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run.page._stream, "after", lambda *_: None)  # noqa: SLF001  as if pictures never came
+    browser.open(run.url)
+    browser.wait_for(f"{LIVE} && document.querySelector('#found').innerText.startsWith('Käse')")
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+def test_it_works_below_a_path_of_a_proxy(browser: Browser, token: str | None) -> None:
+    run = Run(token=token)
+    try:
+        with proxy_below("/cameras/cellar/", run.port) as proxy:
+            address = f"http://127.0.0.1:{proxy.server_port}/cameras/cellar/"
+            browser.open(address)
+            if token is not None:
+                browser.wait_for("document.querySelector('#token') != null")
+                browser.value(
+                    f"document.querySelector('#token').value = {token!r}; document.forms[0].submit()"
+                )
+            browser.wait_for(SHOWN)
+            assert browser.value("location.href") == address
+            assert {path.split("?")[0] for path in proxy.asked} == {  # type: ignore[attr-defined]
+                f"/cameras/cellar/{name}" for name in ("", "status.json", "stream.mjpg")
+            }
+            assert browser.complaints() == [] or token is not None  # the first answer was a 401
+            browser.open("about:blank")
+    finally:
+        run.stop()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from edge_runtime.base.errors import InputError
 from edge_runtime.outputs import web, web_server
 from edge_runtime.outputs.web import LivePage, page_url
 from edge_runtime.outputs.web_access import Access, access_for
-from tests.edge_runtime.finished_frames import finished, free_port, status_source
+from tests.edge_runtime.finished_frames import classified, finished, free_port, status_source
 
 TOKEN = "s3cret-token-of-the-test"  # noqa: S105
 LIMIT_S = 20.0
@@ -28,10 +29,10 @@ LIMIT_S = 20.0
 class Site:
     """A served page and what its visitors say to it."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, hosts: frozenset[str] = frozenset()) -> None:
         self.port = free_port()
         self.status = status_source(finished(7))
-        self.access = Access(Address("127.0.0.1", self.port), token)
+        self.access = Access(Address("127.0.0.1", self.port), token, hosts)
         self.page = LivePage(self.access, self.status, baseline={"sentence": "twice as fast"}, fps=60)
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> tuple[int, bytes, Message]:
@@ -56,8 +57,8 @@ class Site:
 def open_site() -> Iterator[Callable[..., Site]]:
     made: list[Site] = []
 
-    def make(token: str | None = None) -> Site:
-        made.append(Site(token))
+    def make(token: str | None = None, **settings: Any) -> Site:
+        made.append(Site(token, **settings))
         return made[-1]
 
     yield make
@@ -283,6 +284,50 @@ def test_on_loopback_a_rebound_name_is_refused(site: Site, host: str, status: in
         assert site.get(path, Host=host)[0] == status
 
 
+OWN = (
+    "localhost:80", "127.0.0.1", "192.168.1.7", "192.168.1.7:8080", "pi-cellar", "PI-CELLAR.local.",
+    "cam.example.org", "[fd00::7]:8080",
+)  # fmt: skip
+FOREIGN = (
+    "", "192.168.1.8", "fd00::7", "evil.example", "cam.example.org.evil.example", "pi-cellar.evil.example",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("host", [*OWN, *FOREIGN])
+@pytest.mark.parametrize("bound", ["0.0.0.0", "::", "192.168.1.7"])  # noqa: S104
+def test_beyond_loopback_it_answers_to_its_own_names_and_to_those_it_was_given(
+    bound: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "pi-cellar")
+    access = access_for(Address(bound, 8080), None, hosts="Cam.Example.org, [fd00::7]")
+    headers = Message()
+    headers["Host"] = host
+    assert access.answers_to(headers, "::ffff:192.168.1.7" if bound == "::" else "192.168.1.7") is (
+        host in OWN
+    )
+
+
+def test_a_further_name_opens_a_page_on_loopback_too(open_site: Callable[..., Site]) -> None:
+    site = open_site(hosts=frozenset({"cam.example.org"}))
+    assert site.get("/status.json", Host="cam.example.org")[0] == 200
+    status, body, _ = site.get("/status.json", Host="evil.example")
+    assert (status, body) == (403, b"an unknown host name: allow it with --web-hosts NAME\n")
+
+
+@pytest.mark.parametrize("path", ["/frame.jpg", "/stream.mjpg"])
+def test_each_picture_comes_with_what_was_found_in_it(site: Site, path: str) -> None:
+    for number, name in enumerate(("dark", "bright", "\N{SNOWMAN}\r\nX-Evil: 1" + "\U0001f600" * 300)):
+        with site.raw(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()) as viewer:
+            site.page.publish(finished(number, classified(name, "b", "c", "d", "e", "f")))
+            data = read_until(viewer, lambda data: b"\xff\xd9" in data)
+        head = data[: data.index(b"\xff\xd8")].decode("ascii")
+        assert "X-Evil" not in [line.split(":")[0] for line in head.splitlines()]
+        assert len(head) < 8192
+        result = json.loads(next(line for line in head.splitlines() if line.startswith("X-Result: "))[10:])
+        assert (result["frame"], len(result["found"])) == (number, 5)
+        assert result["found"][0] == {"label": name[:100], "score": 0.9}
+
+
 def test_a_request_without_or_with_two_hosts_is_refused(site: Site) -> None:
     for hosts in (b"", b"Host: localhost\r\nHost: evil.example\r\n"):
         with site.raw(b"GET /status.json HTTP/1.0\r\n" + hosts + b"\r\n") as connection:
@@ -318,10 +363,10 @@ def test_the_token_opens_in_the_address_as_cookie_and_as_bearer(open_site: Calla
     assert site.get(f"/status.json?token={TOKEN}")[0] == 200
     assert site.get("/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
     status, body, headers = site.get(f"/?token={TOKEN}")
-    assert (status, body, headers["Location"]) == (303, b"", "/")
+    assert (status, body, headers["Location"]) == (303, b"", "./")
     cookie, *rules = headers["Set-Cookie"].split("; ")
     assert cookie == f"pi-infer-{site.port}={TOKEN}"
-    assert set(rules) == {"HttpOnly", "SameSite=Lax", "Path=/"}
+    assert set(rules) == {"HttpOnly", "SameSite=Lax"}  # for its own path, wherever a proxy puts it
     assert site.get("/", Cookie=cookie)[0] == 200
 
 
