@@ -41,6 +41,7 @@ from export.reduction.defaults import (
 from export.reduction.options import ReduceOptions
 from export.reduction.result import Reduction
 from export.reduction.run import reduce_network, require_reducible
+from export.reduction.sense import require_choices, require_count, require_percent, require_ratio
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,12 @@ def reduce(
     """
     if speedup is not None and storage is not None:
         raise InputError("give a speed-up or a storage ratio, not both")
+    require_ratio("speedup", speedup)
+    require_ratio("storage", storage)
+    require_percent("max_drop_percent", max_drop_percent)
+    require_choices(methods, ranks)
+    for name, number, least in (("max_images", max_images, 1), ("threads", threads, 1), ("seed", seed, 0)):
+        require_count(name, number, least)
     target = speedup if storage is None else storage
     # A drop that is asked for is a promise; that none is delivered that lost ten points guards from wrecks.
     surely = max_drop_percent is not None or target is None
