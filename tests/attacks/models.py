@@ -9,6 +9,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.attacks import broken_files, malformed_nodes
+from tests.attacks.data_files import external, keep_outside
 from tests.attacks.networks import SIZE, model_of, network, save
 
 LOADERS = ("inspect", "reduce", "evaluate", "card")
@@ -94,20 +95,20 @@ def hidden_overflow(path: Path) -> None:
 
 
 def external_data_above(path: Path) -> None:
-    """Reads a file outside its folder through ``../``; stopped by ``load`` and by onnxruntime."""
+    """Reads a file outside its folder through ``../``; stopped by ``external_data``."""
     _with_external_weight(path, "../secret.bin")
 
 
 def external_data_absolute(path: Path) -> None:
-    """Reads any file of the machine; stopped by ``load`` and by onnxruntime."""
+    """Reads any file of the machine; stopped by ``external_data``."""
     _with_external_weight(path, "/etc/passwd")
 
 
 def external_data_in_constant(path: Path) -> None:
-    """The same, hidden in a Constant node; stopped by ``load``, which looks at every tensor."""
+    """The same, hidden in a Constant node; stopped by ``external_data``, which looks at every tensor."""
     model = network()
     tensor = model.graph.initializer[0]
-    constant = helper.make_node("Constant", [], ["w1"], value=_external(tensor, "../secret.bin"))
+    constant = helper.make_node("Constant", [], ["w1"], value=external(tensor, location="../secret.bin"))
     model.graph.initializer.remove(tensor)
     model.graph.node.insert(0, constant)
     save(model, path)
@@ -139,22 +140,31 @@ def two_inputs(path: Path) -> None:
 
 
 def flat_input(path: Path) -> None:
-    """The input is no image; stopped by ``shapes.input_size_of`` and ``golden.require_fit``."""
+    """The input is no image; stopped by ``input_form``."""
     nodes = [helper.make_node("Gemm", ["image", "w"], ["scores"], "gemm")]
     save(model_of(nodes, {"w": np.ones((10, 4), np.float32)}, ["N", 10], ["N", 4]), path)
 
 
 def integer_input(path: Path) -> None:
-    """The input takes whole numbers, and the card promises others; stopped by ``golden.fitted_card``."""
+    """The input takes whole numbers, and the card promises others; stopped by ``input_form``."""
+    _with_input_of(path, TensorProto.UINT8)
+
+
+def large_integer_input(path: Path) -> None:
+    """The input takes numbers that no image has; stopped by ``input_form``."""
+    _with_input_of(path, TensorProto.INT32)
+
+
+def _with_input_of(path: Path, element: int) -> None:
     model = network()
-    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    model.graph.input[0].type.tensor_type.elem_type = element
     model.graph.node[0].input[0] = "pixels"
     model.graph.node.insert(0, helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT))
     save(model, path)
 
 
 def five_channels(path: Path) -> None:
-    """The card promises three channels; stopped by ``golden.require_fit``."""
+    """The card promises three channels; stopped by ``input_form``."""
     model = network()
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 5
     tensor = model.graph.initializer[0]
@@ -163,7 +173,7 @@ def five_channels(path: Path) -> None:
 
 
 def sequence_output(path: Path) -> None:
-    """The output is no tensor; stopped by ``golden.require_fit``."""
+    """The output is no tensor; stopped by ``golden.fitted_card``."""
     model = network()
     model.graph.node.append(helper.make_node("SequenceConstruct", ["scores"], ["list"]))
     del model.graph.output[:]
@@ -229,7 +239,7 @@ def deep_card(path: Path) -> None:
 
 
 def card_of_other_size(path: Path) -> None:
-    """A card for another size than the network's; stopped by ``golden.require_fit`` and ``shapes``."""
+    """A card for another size than the network's; stopped by ``input_form``."""
     model = network()
     model.metadata_props[0].value = '{"input": {"size": [32, 32]}}'
     save(model, path)
@@ -254,17 +264,9 @@ def _with_weight_value(path: Path, value: float) -> None:
 
 def _with_external_weight(path: Path, location: str) -> None:
     model = network()
-    tensor = model.graph.initializer[0]
-    tensor.CopyFrom(_external(tensor, location))
+    keep_outside(model, location=location)
     (path.parent.parent / "secret.bin").write_bytes(bytes(8 * 3 * 3 * 3 * 4))
     save(model, path)
-
-
-def _external(tensor: TensorProto, location: str) -> TensorProto:
-    external = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
-    external.data_location = TensorProto.EXTERNAL
-    external.external_data.add(key="location", value=location)
-    return external
 
 
 def _all(code: int) -> dict[str, int]:
@@ -291,12 +293,13 @@ MODEL_ATTACKS = (
     ModelAttack(infinite_weights, _all(3), "infinite"),
     ModelAttack(overflowing_weights, {"reduce": 3, "evaluate": 3, "card": 3}, "infinite"),
     ModelAttack(hidden_overflow, {"reduce": 3}, "infinite"),
-    ModelAttack(external_data_above, _all(3)),
-    ModelAttack(external_data_absolute, _all(3)),
-    ModelAttack(external_data_in_constant, _all(3)),
+    ModelAttack(external_data_above, _all(3), "own folder"),
+    ModelAttack(external_data_absolute, _all(3), "own folder"),
+    ModelAttack(external_data_in_constant, _all(3), "own folder"),
     ModelAttack(two_inputs, _all(3), "2 inputs"),
     ModelAttack(flat_input, _all(3), "image"),
     ModelAttack(integer_input, {"reduce": 2, "evaluate": 2, "card": 2}, "uint8"),
+    ModelAttack(large_integer_input, _all(3), "float image"),
     ModelAttack(five_channels, {"reduce": 2, "evaluate": 2, "card": 2}, "channels"),
     ModelAttack(sequence_output, {"reduce": 3, "evaluate": 3, "card": 3}, "not numbers"),
     ModelAttack(circle, _all(3)),
