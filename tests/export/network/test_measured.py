@@ -80,7 +80,7 @@ def test_what_a_run_told_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch)
         raise AssertionError("run again")
 
     monkeypatch.setattr("export.network.layers.measure", never)
-    again = network_of(with_gelu(), SIZE, "it", found.measured)
+    again = network_of(with_gelu(), SIZE, "it", measured=found.measured)
     assert (again.layers, again.shapes) == (found.layers, found.shapes)
 
 
