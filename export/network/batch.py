@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.model.engines.onnxruntime import default_threads
 from edge_runtime.model.input_form import layout_of
 from export.network.inputs import image_size
 from export.network.shapes import MAX_TENSOR_VALUES
@@ -83,9 +84,9 @@ def _answers_alike(source: SourceModel, freed: SourceModel, shape: tuple[int, ..
         images = random.integers(0, 256, shape, np.uint8)
     else:
         images = random.standard_normal(shape, np.float32).astype(source.input.element)
-    together = source.network(threads=1).run(images)
+    together = source.network(default_threads()).run(images)
     try:
-        alone = freed.network(threads=1).run(images[:1])
+        alone = freed.network(default_threads()).run(images[:1])
     except ModelRefusedError:
         return False
     return all(_alike(among, own) for among, own in zip(together, alone, strict=True))

@@ -146,9 +146,13 @@ class _Folder:
                     stack.callback(os.close, handle)
                 yield handle
         except OSError as error:
+            # As in a cache of downloads, where both are links to files of other names.
+            hint = (
+                "; the network is a link: copy it and its data files, the files themselves, into one folder"
+            )
             raise InputError(
                 f"{self._network} keeps weights in {self._path / location}, which cannot be read: "
-                f"{error.strerror}"
+                f"{error.strerror}{hint if self._network.is_symlink() else ''}"
             ) from error
 
     def _step(self, within: int, name: str, location: PurePosixPath, *, last: bool) -> int:

@@ -164,6 +164,15 @@ def test_a_network_that_is_a_link_has_its_data_where_it_really_lies(folder: Path
     assert read_source(tmp_path / "link.onnx").sha256 == read_source(folder / "model.onnx").sha256
 
 
+def test_links_to_both_as_in_a_cache_of_downloads_are_told_what_to_do(folder: Path, tmp_path: Path) -> None:
+    as_onnx_does(folder)
+    (folder / "model.onnx.data").rename(folder / "0a1b")
+    (tmp_path / "model.onnx").symlink_to(folder / "model.onnx")
+    (tmp_path / "model.onnx.data").symlink_to(folder / "0a1b")
+    with pytest.raises(InputError, match="the network is a link: copy it and its data files"):
+        read_source(tmp_path / "model.onnx")
+
+
 def test_a_data_file_that_may_not_be_read_is_named(folder: Path) -> None:
     as_onnx_does(folder)
     (folder / "model.onnx.data").unlink()
