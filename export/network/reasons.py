@@ -59,7 +59,7 @@ def why_only_counted(
         return "its weights come first" if node.input[0] in constants else "a product of two computed tensors"
     if kind == "Conv":
         return f"takes {shapes[node.input[0]][0]} inputs at once, not 1"
-    return f"no method reduces a {title(node)}"
+    return f"no method for {title(node)}"
 
 
 def why_none(model: onnx.ModelProto) -> str | None:

@@ -82,6 +82,53 @@ def test_inspect_shows_every_layer_and_why_not(folder: Path) -> None:
     assert any(row[0] == "classifier" and row[-1] == "no: alpha, beta or transA is set" for row in rows)
 
 
+def with_pairs() -> onnx.ModelProto:
+    """A product of two computed tensors before the end, and an operator of a domain that nobody knows."""
+    model = network()
+    model.graph.node.insert(4, helper.make_node("MatMul", ["r2", "r2"], ["m"], "pairs"))
+    model.graph.node[5].input[0] = "m"
+    model.graph.node.append(helper.make_node("Foo", ["f"], ["g"], domain="com.acme"))
+    model.opset_import.append(helper.make_opsetid("com.acme", 1))
+    return model
+
+
+def test_inspect_counts_what_cannot_be_reduced_and_names_what_it_cannot_count(tmp_path: Path) -> None:
+    save(with_pairs(), tmp_path / "model.onnx")
+    outcome = run_here("inspect", tmp_path / "model.onnx", "--json", tmp_path / "out.json")
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert [layer["name"] for layer in document["layers"]] == ["first", "second", "pairs", "classifier"]
+    pairs = document["layers"][2]
+    assert (pairs["op_type"], pairs["macs"], pairs["reducible"]) == ("MatMul", 16 * 16**3, False)
+    assert (pairs["kernel"], pairs["reason"]) == (None, "a product of two computed tensors")
+    assert sum(layer["macs"] for layer in document["layers"]) == document["macs"]
+    assert document["uncounted"] == [
+        {"op_type": "com.acme.Foo", "nodes": 1, "reason": "how it multiplies is not known"}
+    ]
+    assert "not counted: com.acme.Foo (1), for how it multiplies is not known" in outcome.out
+    assert "0 reducible" in outcome.out
+
+
+def test_network_that_an_optimiser_wrote_is_counted_but_not_reduced(folder: Path) -> None:
+    model = network()
+    for place in (2, 0):
+        fused, activation = model.graph.node[place], model.graph.node[place + 1]
+        fused.op_type, fused.domain, fused.output[0] = "FusedConv", "com.microsoft", activation.output[0]
+        fused.attribute.append(helper.make_attribute("activation", "Relu"))
+        del model.graph.node[place + 1]
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    save(network(), folder / "plain.onnx")
+    save(model, folder / "model.onnx")
+    for name in ("plain", "model"):
+        run_here("inspect", folder / f"{name}.onnx", "--json", folder / f"{name}.json")
+    plain, fused = (json.loads((folder / f"{name}.json").read_text()) for name in ("plain", "model"))
+    assert fused["macs"] == plain["macs"]
+    assert not any(layer["reducible"] for layer in fused["layers"])
+    outcome = run_here(
+        "reduce", folder / "model.onnx", "--images", folder / "images", "-o", folder / "out.onnx"
+    )
+    assert_one_line(outcome, 3, "written by onnxruntime's optimiser; give the network it was made from")
+
+
 def test_inspect_takes_the_size_from_the_option_then_the_card(tmp_path: Path) -> None:
     save(network(size="side"), tmp_path / "free.onnx")
     assert "input 16x16" in run_here("inspect", tmp_path / "free.onnx").out

@@ -13,6 +13,7 @@ from export.network.layers import ReducibleNetwork, network_of, read_network
 from export.network.source import read_source
 from export.network.tally import Uncounted
 from tests.attacks.networks import model_of, network
+from tests.export.run_count import macs_of_a_run
 from tests.export.small_networks import (
     count_macs,
 )
@@ -46,7 +47,8 @@ def test_trained_networks(name: str, assets: Path) -> None:
     reducible = [layer.name for layer in found.reducible if layer.op_type == "Conv"]
     assert (len(found.layers), len(reducible), macs) == ASSETS[name]
     assert macs == pytest.approx(ROUNDED_MACS[name], rel=0.03)
-    assert found.macs == count_macs(found.model, size)
+    assert found.macs == count_macs(found.model, size) == macs_of_a_run(found.model, size)
+    assert (found.counted, found.uncounted) == ((), ())
     nodes = [node for node in found.model.graph.node if node.op_type in ("Conv", "Gemm")]
     weights = {tensor.name: int(np.prod(tensor.dims)) for tensor in found.model.graph.initializer}
     assert found.parameters == sum(weights[name] for node in nodes for name in node.input[1:])
