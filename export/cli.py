@@ -1,16 +1,18 @@
 """``pi-export``: the parser and the exit codes; each command is a file in ``commands``.
 
-Commands import what they need when they run, so that ``pi-export --help`` starts at once.
+Commands import what they need when they run, so that ``pi-export --help`` starts at once. The parser is
+imported once Ctrl-C is in our hands.
 """
 
 import os
 import resource
 import sys
+from typing import TYPE_CHECKING
 
-from edge_runtime import __version__
-from edge_runtime.base.program import run_program
-from edge_runtime.settings.command_line import CommandParser
-from export.commands import card, evaluate, inspect, reduce
+from edge_runtime.base.interrupts import own_process
+
+if TYPE_CHECKING:
+    from edge_runtime.settings.command_line import CommandParser
 
 EXTRAS = {"onnx": "export", "rich": "export", "threadpoolctl": "export"}
 RELIEF = "use fewer images or a smaller input"
@@ -25,11 +27,19 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code: see ``base.errors``; 130 after Ctrl-C, 141 when the reader of our output went away.
     """
+    if argv is None:
+        own_process()
+    from edge_runtime.base.program import run_program  # noqa: PLC0415
+
     _limit_memory()
     return run_program(_parser(), argv, extras=EXTRAS, relief=RELIEF)
 
 
-def _parser() -> CommandParser:
+def _parser() -> "CommandParser":
+    from edge_runtime import __version__  # noqa: PLC0415
+    from edge_runtime.settings.command_line import CommandParser  # noqa: PLC0415
+    from export.commands import card, evaluate, inspect, reduce  # noqa: PLC0415
+
     parser = CommandParser(
         prog="pi-export", description="Make a trained ONNX network faster and smaller, without training."
     )

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Callable, Mapping
 
 from edge_runtime.base.errors import InputError, PiInferError, one_line
+from edge_runtime.base.interrupts import INTERRUPTED, end_interrupted, working
 from edge_runtime.base.names import readable
 from edge_runtime.base.streams import discard_stdout, survive_any_terminal
 
-# As a shell reports a program that was ended by SIGINT or SIGPIPE: 128 and the signal's number.
-INTERRUPTED = 130
-BROKEN_PIPE = 141
+BROKEN_PIPE = 141  # as a shell reports a program that was ended by SIGPIPE: 128 and the signal's number
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -46,10 +45,14 @@ def run_program(
     arguments = parser.parse_args(argv)
     handler: Handler = arguments.handler
     try:
-        before(arguments)
-        code = handler(arguments)
-        sys.stdout.flush()  # here, where a full disk or a reader that went away still becomes an exit code
+        with working():
+            before(arguments)
+            code = handler(arguments)
+            sys.stdout.flush()  # here a full disk or a reader that went away still becomes an exit code
     except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        end_interrupted()
         return INTERRUPTED
     except BrokenPipeError:
         discard_stdout()

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
+from edge_runtime.base.interrupts import postponed
+
 
 @contextmanager
 def signals_raise(exception: type[BaseException], *numbers: signal.Signals) -> Iterator[None]:
@@ -19,8 +21,9 @@ def signals_raise(exception: type[BaseException], *numbers: signal.Signals) -> I
         numbers: The signals.
     """
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        raise exception
+    def end(number: int, frame: FrameType | None) -> None:
+        if not postponed(number, frame):
+            raise exception
 
     if threading.current_thread() is not threading.main_thread():
         yield
