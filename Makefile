@@ -13,7 +13,7 @@ RUN := $(VENV)/bin/python
 demo: $(VENV)/.export
 	@$(RUN) -m export.demo
 
-test: lint
+test: lint $(VENV)/.pnnx
 	OPENBLAS_NUM_THREADS=1 $(RUN) -m pytest -q
 
 lint: $(VENV)/.dev
@@ -48,6 +48,11 @@ $(VENV)/.export $(VENV)/.dev $(VENV)/.train: pyproject.toml | $(VENV)/bin/python
 	@$(RUN) -c "$$REQUIREMENTS" $(EXTRAS) > $@.txt
 	@$(RUN) -m pip show -q pi-infer 2>/dev/null && $(RUN) -m pip install -q --no-index -r $@.txt 2>/dev/null || \
 	  { echo "Installing pi-infer[$(EXTRAS)] into $(VENV) ..."; $(RUN) -m pip install -q -e '.[$(EXTRAS)]'; }
+	@touch $@
+
+# The converter for ncnn. Of what its package asks for, torch, only its Python module has need.
+$(VENV)/.pnnx: pyproject.toml | $(VENV)/.dev
+	@$(RUN) -m pip show -q pnnx 2>/dev/null || $(RUN) -m pip install -q --no-deps 'pnnx>=20240819'
 	@touch $@
 
 define REQUIREMENTS

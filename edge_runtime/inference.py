@@ -11,13 +11,15 @@ from typing import Self
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
-from edge_runtime.model.engines.onnxruntime import Network, open_network
+from edge_runtime.model.engines.select import open_network
 from edge_runtime.model.golden import fitted_card, golden_frame
 from edge_runtime.model.image import Image, Outputs
+from edge_runtime.model.network import Network
 from edge_runtime.model.preprocess import Preprocessor
 from edge_runtime.postprocess.base import Postprocessor, Result
 from edge_runtime.postprocess.select import make_postprocessor
 from edge_runtime.postprocess.wanted import EVERYTHING, Wanted, wanted_results
+from edge_runtime.settings.arguments import ENGINES
 
 
 class Model:
@@ -55,6 +57,7 @@ class Model:
         card: ModelCard | Path | str | None = None,
         threads: int | None = None,
         *,
+        engine: str = ENGINES[0],
         score: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> Self:
@@ -64,15 +67,16 @@ class Model:
             path: An ONNX file.
             card: A model card, or the JSON file that holds one, instead of the network's own.
             threads: Threads within one inference; all processors if None.
+            engine: What runs it: ``onnxruntime``, or ``ncnn`` where the file was made for it.
             score: Give only labels or detections of at least this score, 0 to 1, in place of the card's.
             classes: Give only those of these classes: names from the card, or numbers from 0.
 
         Raises:
             InputError: A file is missing or malformed, the card does not fit the network, it names no such
-                class, or nothing can be chosen since its outputs are not decoded.
-            ModelRefusedError: onnxruntime refuses the network, or it takes no image, or gives no numbers.
+                class, nothing can be chosen since its outputs are not decoded, or the engine is not there.
+            ModelRefusedError: The engine refuses the network, or it takes no image, or gives no numbers.
         """
-        network = open_network(Path(path), threads)
+        network = open_network(Path(path), threads, engine)
         if not isinstance(card, ModelCard):
             card = network.card(None if card is None else Path(card))
         return cls(network, card, wanted_results(card, score, classes))

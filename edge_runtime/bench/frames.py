@@ -12,9 +12,9 @@ import numpy as np
 from edge_runtime.base.errors import InputError
 from edge_runtime.bench.messages import FramesJob, reply
 from edge_runtime.frames.select import open_source
-from edge_runtime.model.card import InputSpec
-from edge_runtime.model.engines.onnxruntime import open_network
+from edge_runtime.model.card import InputSpec, load_card
 from edge_runtime.model.image import Image
+from edge_runtime.model.onnx_file import metadata_of
 from edge_runtime.settings.config import SourceConfig
 
 # Enough that no single picture decides; each process of a benchmark holds them all, also on a Pi of 512 MiB.
@@ -61,7 +61,7 @@ def decode(job: FramesJob) -> dict[str, object]:
         ModelRefusedError: The network cannot run.
     """
     override = None if job.card is None else Path(job.card)
-    spec = open_network(Path(job.model), threads=1).card(override).input
+    spec = load_card(metadata_of(Path(job.model)), Path(job.model), override).input
     np.savez(job.target, *collect(job.source, spec))
     return {}
 

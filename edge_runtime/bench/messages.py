@@ -38,6 +38,7 @@ class Job(_Message):
         frames: A .npz file of frames for the whole frame path; None times ``session.run`` on one fixed frame.
         threads: Threads within one inference; None for all processors.
         seconds: How long to measure, after the warm-up.
+        engine: What runs the network.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Job(_Message):
     frames: str | None
     threads: int | None
     seconds: float
+    engine: str = "onnxruntime"
 
 
 @dataclass(frozen=True)

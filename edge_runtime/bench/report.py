@@ -37,6 +37,23 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """A network against its baseline.
+
+    Attributes:
+        speedup: Median latency of the baseline over that of the network, all rounds together.
+        speedup_min: The least such ratio within one round.
+        speedup_max: The greatest such ratio within one round.
+        rss_ratio: Peak memory of the network's process over that of the baseline's.
+    """
+
+    speedup: float
+    speedup_min: float
+    speedup_max: float
+    rss_ratio: float
+
+
+@dataclass(frozen=True)
 class ModelResult:
     """What was measured on one network over all rounds.
 
@@ -51,6 +68,8 @@ class ModelResult:
         model_rss_mib: The part of it above the same process before it loaded the network.
         frames: Frames timed, warm-up excluded.
         round_p50_ms: Median latency of each round.
+        engine: What ran it.
+        against_first: How it compares with the first of the report; None for that one.
     """
 
     name: str
@@ -63,6 +82,8 @@ class ModelResult:
     model_rss_mib: float
     frames: int
     round_p50_ms: tuple[float, ...]
+    engine: str = "onnxruntime"
+    against_first: Comparison | None = None
 
 
 @dataclass(frozen=True)
@@ -108,10 +129,10 @@ class BenchReport:
 
     Attributes:
         models: The baseline first, if there is one.
-        speedup: Median latency of the baseline over that of the network; None without a baseline.
+        speedup: Median latency of the first over that of the last; None for a single one.
         speedup_min: The least of the rounds' ratios.
         speedup_max: The greatest of the rounds' ratios.
-        rss_ratio: Peak memory over that of the baseline.
+        rss_ratio: Peak memory of the last over that of the first.
         valid: False if the run was disturbed; the figures are given all the same.
         reasons: Why it is not valid.
         timed: What the latency covers.
@@ -167,8 +188,8 @@ def table(report: BenchReport) -> str:
     rows = _rows(report)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    if (sentence := comparison(report)) is not None:
-        lines += ["", f"  {sentence}"]
+    if sentences := comparisons(report):
+        lines += ["", *(f"  {sentence}" for sentence in sentences)]
     lines += ["", *(f"  {line}" for line in _circumstances(report))]
     lines += [f"  Warning: disturbed: {reason}" for reason in report.reasons]
     return _printable(lines)
@@ -179,7 +200,7 @@ def markdown(report: BenchReport) -> str:
     header, *rows = _rows(report)
     # Names to the left, figures to the right, so that their points stand beneath each other.
     lines = [_markdown_row(header), "|:---" + "|---:" * (len(header) - 1) + "|", *map(_markdown_row, rows)]
-    if (sentence := comparison(report)) is not None:
+    for sentence in comparisons(report):
         lines += ["", f"**{sentence}**"]
     lines += ["", *(f"- {line}" for line in _circumstances(report))]
     lines += [f"- **Warning:** disturbed: {reason}" for reason in report.reasons]
@@ -187,29 +208,62 @@ def markdown(report: BenchReport) -> str:
 
 
 def comparison(report: BenchReport) -> str | None:
-    """How much faster and smaller a network is than its baseline, in a sentence; None without one."""
-    ratio, low, high = report.speedup, report.speedup_min, report.speedup_max
-    if ratio is None or low is None or high is None or report.rss_ratio is None:
+    """How much faster and smaller the last network is than the first, in a sentence; None for one alone."""
+    parts = (report.speedup, report.speedup_min, report.speedup_max, report.rss_ratio)
+    ratio, low, high, rss_ratio = parts
+    if ratio is None or low is None or high is None or rss_ratio is None:
         return None
-    baseline, model = display_names([each.path for each in report.models])
+    return _sentence(_names(report)[-1], _names(report)[0], Comparison(ratio, low, high, rss_ratio))
+
+
+def comparisons(report: BenchReport) -> list[str]:
+    """How much faster and smaller each network is than the first, a sentence each."""
+    names, between = _names(report), report.models[1:-1]
+    found = [
+        _sentence(name, names[0], model.against_first)
+        for name, model in zip(names[1:], between, strict=False)
+        if model.against_first is not None
+    ]
+    last = comparison(report)
+    return found if last is None else [*found, last]
+
+
+def _sentence(model: str, baseline: str, found: Comparison) -> str:
+    ratio, low, high = found.speedup, found.speedup_min, found.speedup_max
     words = "faster"
     if ratio < 1:  # the greatest of the ratios is the least of their inverses
         ratio, low, high, words = 1 / ratio, 1 / high, 1 / low, "slower"
     return (
         f"{model} is {ratio:.2f}x ({low:.2f} to {high:.2f}) {words} than {baseline}, "
-        f"uses {report.rss_ratio:.2f}x the memory"
+        f"uses {found.rss_ratio:.2f}x the memory"
     )
 
 
-def display_names(paths: Sequence[str]) -> list[str]:
-    """What to call networks: their file names, or their whole paths where two have the same file name."""
-    names = [PurePath(path).name for path in paths]
-    return names if len(set(names)) == len(names) else list(paths)
+def display_names(contestants: Sequence[tuple[str, str]]) -> list[str]:
+    """What to call networks with their engines.
+
+    Args:
+        contestants: The path of each, and its engine.
+
+    Returns:
+        Their file names, or their whole paths where two files have the same name; with the engine where it
+        is not the same for all.
+    """
+    paths = {path for path, _ in contestants}
+    own_names = len({PurePath(path).name for path in paths}) == len(paths)
+    engines = {engine for _, engine in contestants}
+    return [
+        (PurePath(path).name if own_names else path) + (f" ({engine})" if len(engines) > 1 else "")
+        for path, engine in contestants
+    ]
+
+
+def _names(report: BenchReport) -> list[str]:
+    return display_names([(model.path, model.engine) for model in report.models])
 
 
 def _rows(report: BenchReport) -> list[tuple[str, ...]]:
-    names = display_names([model.path for model in report.models])
-    return [HEADER, *(_row(name, model) for name, model in zip(names, report.models, strict=True))]
+    return [HEADER, *(_row(name, model) for name, model in zip(_names(report), report.models, strict=True))]
 
 
 def _row(name: str, model: ModelResult) -> tuple[str, ...]:
@@ -264,7 +318,12 @@ def _markdown_row(row: Sequence[str]) -> str:
 def _model(fields: Mapping[str, Any]) -> ModelResult:
     # JSON has no tuples: its lists become what the dataclasses promise.
     known = _tuples(_known(ModelResult, fields), "round_p50_ms")
-    return ModelResult(**{**known, "latency_ms": Latency(**_known(Latency, known["latency_ms"]))})
+    found = known.get("against_first")
+    parts = {
+        "latency_ms": Latency(**_known(Latency, known["latency_ms"])),
+        "against_first": None if found is None else Comparison(**_known(Comparison, found)),
+    }
+    return ModelResult(**{**known, **parts})
 
 
 def _known(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:

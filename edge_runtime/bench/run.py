@@ -6,7 +6,7 @@ caches, and never in one block each, where a machine that gets hot or busy would
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edge_runtime import __version__
@@ -17,7 +17,7 @@ from edge_runtime.bench.children import ask
 from edge_runtime.bench.messages import FramesJob, Job, Round
 from edge_runtime.bench.report import BenchReport, Machine, display_names, from_json
 from edge_runtime.bench.settings import BenchSettings
-from edge_runtime.bench.statistics import compare, disturbances, heat_and_power, summarise
+from edge_runtime.bench.statistics import disturbances, heat_and_power, summarise
 from edge_runtime.machine.board import Condition, read_board, read_condition, throttling
 from edge_runtime.remote.host import RemoteHost, file_sha256
 
@@ -55,16 +55,16 @@ def bench(settings: BenchSettings, progress: Progress = lambda _line: None) -> B
         PiInferError: A process died, as for want of memory.
     """
     # First of all: a file that is missing is told at once, not after the rounds of the other one.
-    digests = [file_sha256(path) for path in settings.networks]
+    digests = {path: file_sha256(path) for path in settings.networks}
     with ended_like_interrupted(), tempfile.TemporaryDirectory(prefix="pi-infer-bench-") as folder:
         frames = _decode_frames(settings, Path(folder), progress)
         conditions = [read_condition()]
-        names = display_names([str(path) for path in settings.networks])
+        names = _names(settings)
         rounds: list[list[Round]] = [[] for _ in names]
         for number in range(settings.rounds):
             for index in order(len(names), number):
                 progress(f"round {number + 1} of {settings.rounds}: {names[index]}")
-                rounds[index].append(_run_round(settings, settings.networks[index], frames))
+                rounds[index].append(_run_round(settings, settings.contestants[index], frames))
                 conditions.append(read_condition())
     return _report(settings, digests, rounds, conditions)
 
@@ -86,12 +86,13 @@ def bench_on(remote: RemoteHost, settings: BenchSettings) -> BenchReport:
         report = from_json(answer)
     except ValueError as error:
         raise RemoteError(f"{remote.host}: its answer is {error}; is pi-infer as new there?") from error
-    if len(report.models) != len(settings.networks):
+    if len(report.models) != len(settings.contestants):
         raise RemoteError(f"{remote.host}: it measured {len(report.models)} networks, not those asked for")
     # There they bear the names under which they were pushed.
-    local = zip(report.models, settings.networks, strict=True)
+    local = zip(report.models, settings.contestants, strict=True)
     models = tuple(
-        dataclasses.replace(model, name=readable(path.name), path=readable(path)) for model, path in local
+        dataclasses.replace(model, name=readable(path.name), path=readable(path))
+        for model, (path, _) in local
     )
     return dataclasses.replace(report, models=models)
 
@@ -112,6 +113,8 @@ def _arguments(remote: RemoteHost, settings: BenchSettings) -> list[str]:
         "--seconds": settings.seconds,
         "--rounds": settings.rounds,
         "--threads": settings.threads,
+        # A release there that knows of no engines can still do without.
+        "--engine": None if settings.engines == BenchSettings.engines else ",".join(settings.engines),
         "--json": "-",
     }
     return ["bench", model, *(f"{name}={value}" for name, value in options.items() if value is not None)]
@@ -135,13 +138,19 @@ def _decode_frames(settings: BenchSettings, folder: Path, progress: Progress) ->
     return target
 
 
-def _run_round(settings: BenchSettings, model: Path, frames: Path | None) -> Round:
+def _names(settings: BenchSettings) -> list[str]:
+    return display_names([(str(path), engine) for path, engine in settings.contestants])
+
+
+def _run_round(settings: BenchSettings, contestant: tuple[Path, str], frames: Path | None) -> Round:
+    model, engine = contestant
     job = Job(
         model=str(model),
         card=_text(settings.card),
         frames=_text(frames),
         threads=settings.threads,
         seconds=settings.seconds,
+        engine=engine,
     )
     return Round.from_fields(ask("edge_runtime.bench.worker", job, str(model)).fields)
 
@@ -152,40 +161,43 @@ def _text(path: Path | None) -> str | None:
 
 def _report(
     settings: BenchSettings,
-    digests: Sequence[str],
+    digests: Mapping[Path, str],
     rounds: Sequence[Sequence[Round]],
     conditions: Sequence[Condition],
 ) -> BenchReport:
-    networks = zip(settings.networks, digests, rounds, strict=True)
-    names = display_names([str(path) for path in settings.networks])
-    comparison = compare(rounds[1], rounds[0]) if len(rounds) == 2 else None
-    reasons = [reason for name, own in zip(names, rounds, strict=True) for reason in disturbances(name, own)]
+    models = tuple(
+        summarise(path, engine, digests[path], own, None if own is rounds[0] else rounds[0])
+        for (path, engine), own in zip(settings.contestants, rounds, strict=True)
+    )
+    last = models[-1].against_first
+    named = zip(_names(settings), rounds, strict=True)
+    reasons = [reason for name, own in named for reason in disturbances(name, own)]
     reasons += heat_and_power(conditions)
     return BenchReport(
-        models=tuple(summarise(path, digest, own) for path, digest, own in networks),
-        speedup=comparison.speedup if comparison else None,
-        speedup_min=comparison.speedup_min if comparison else None,
-        speedup_max=comparison.speedup_max if comparison else None,
-        rss_ratio=comparison.rss_ratio if comparison else None,
+        models=models,
+        speedup=last.speedup if last else None,
+        speedup_min=last.speedup_min if last else None,
+        speedup_max=last.speedup_max if last else None,
+        rss_ratio=last.rss_ratio if last else None,
         valid=not reasons,
         reasons=tuple(reasons),
         timed=BARE_RUN if settings.source is None else FRAME_PATH,
         source=settings.source,
         seconds=settings.seconds,
         rounds=settings.rounds,
-        machine=_machine(rounds[0][0], conditions),
+        machine=_machine([own[0] for own in rounds], conditions),
         version=__version__,
     )
 
 
-def _machine(sample: Round, conditions: Sequence[Condition]) -> Machine:
+def _machine(samples: Sequence[Round], conditions: Sequence[Condition]) -> Machine:
     board, before, after = read_board(), conditions[0], conditions[-1]
     shared = dataclasses.asdict(board)
     shared.pop("cgroup_controllers")  # of no influence on a measurement
     return Machine(
         **shared,
-        versions=sample.versions,
-        threads=sample.threads,
+        versions={name: version for sample in samples for name, version in sample.versions.items()},
+        threads=samples[0].threads,
         governor=after.governor,
         temperature_before_c=before.temperature_c,
         temperature_after_c=after.temperature_c,

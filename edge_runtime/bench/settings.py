@@ -19,6 +19,7 @@ class BenchSettings:
         seconds: Measured for each network in each round, after the warm-up.
         rounds: Processes started for each network.
         threads: Threads within one inference; None for all processors.
+        engines: What runs them: each network is measured under each of these.
 
     Raises:
         InputError: There would be nothing to measure.
@@ -32,6 +33,7 @@ class BenchSettings:
     # An odd number: the median over the rounds is then one that was measured.
     rounds: int = 5
     threads: int | None = None
+    engines: tuple[str, ...] = ("onnxruntime",)
 
     def __post_init__(self) -> None:
         if self.rounds < 1 or not self.seconds > 0:
@@ -39,6 +41,11 @@ class BenchSettings:
                 f"{self.rounds} rounds of {self.seconds:g} s measure nothing: give 1 round or more, "
                 "and a time above 0"
             )
+
+    @property
+    def contestants(self) -> tuple[tuple[Path, str], ...]:
+        """Each network with each engine, in the order of the report."""
+        return tuple((path, engine) for path in self.networks for engine in self.engines)
 
     @property
     def networks(self) -> tuple[Path, ...]:

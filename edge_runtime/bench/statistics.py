@@ -7,14 +7,13 @@ frames that another program interrupted; the spread of that ratio over the round
 import functools
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge_runtime.base.names import readable
 from edge_runtime.bench.messages import Round
-from edge_runtime.bench.report import Latency, ModelResult
+from edge_runtime.bench.report import Comparison, Latency, ModelResult
 from edge_runtime.machine.board import Condition, throttling
 
 # Beyond these, a figure says more about the machine's day than about the network. Rounds that differ by more
@@ -28,23 +27,6 @@ TEMPERATURE_LIMIT_C = 80.0  # where the firmware of a Raspberry Pi begins to slo
 FEWEST_FRAMES = 20  # two of them lie above the p90; of fewer it is an accident
 SHORTEST_SECONDS = 0.1  # a rate over less time is one interruption more or less
 NOW_MASK = 0xFFFF  # the bits of vcgencmd for what holds now; those above are for "since boot"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A network against its baseline.
-
-    Attributes:
-        speedup: Median latency of the baseline over that of the network, all rounds together.
-        speedup_min: The least such ratio within one round.
-        speedup_max: The greatest such ratio within one round.
-        rss_ratio: Peak memory of the network's process over that of the baseline's.
-    """
-
-    speedup: float
-    speedup_min: float
-    speedup_max: float
-    rss_ratio: float
 
 
 def latency(samples_ms: Sequence[float]) -> Latency:
@@ -74,13 +56,17 @@ def frames_per_second(rounds: Sequence[Round]) -> float:
     return intervals / seconds if seconds > 0 else 0.0
 
 
-def summarise(path: Path, sha256: str, rounds: Sequence[Round]) -> ModelResult:
+def summarise(
+    path: Path, engine: str, sha256: str, rounds: Sequence[Round], first: Sequence[Round] | None = None
+) -> ModelResult:
     """Put together what was measured on one network.
 
     Args:
         path: Its file.
-        sha256: SHA-256 of that, in hexadecimal.
+        engine: What ran it.
+        sha256: SHA-256 of the file, in hexadecimal.
         rounds: What each process measured; at least one.
+        first: As many rounds of the network to compare it with; None where it is itself the first.
     """
     samples = _samples_ms(rounds)
     return ModelResult(
@@ -94,6 +80,8 @@ def summarise(path: Path, sha256: str, rounds: Sequence[Round]) -> ModelResult:
         model_rss_mib=_median([one.peak_rss_mib - one.runtime_rss_mib for one in rounds]),
         frames=len(samples),
         round_p50_ms=tuple(_p50s_ms(rounds)),
+        engine=engine,
+        against_first=None if first is None else compare(rounds, first),
     )
 
 

@@ -23,10 +23,11 @@ from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
 from edge_runtime.inference import Model
 from edge_runtime.machine.board import read_processor_times
 from edge_runtime.model.card import METADATA_KEY, ModelCard
-from edge_runtime.model.engines.onnxruntime import Network, default_threads, onnxruntime_version, open_network
+from edge_runtime.model.engines.select import load_engine, open_network
 from edge_runtime.model.golden import golden_frame
 from edge_runtime.model.image import Image, Tensor
 from edge_runtime.model.input_form import ELEMENTS, require_image, require_single
+from edge_runtime.model.network import Network, default_threads
 from edge_runtime.pipeline import Pipeline
 from edge_runtime.results.metrics import peak_rss_mib
 
@@ -91,9 +92,10 @@ def measure(job: Job) -> Round:
     # All that is not the network's, libraries and frames, comes before the first look at the memory.
     frames = _read_frames(job.frames)
     threads = job.threads or default_threads()
+    load_engine(job.engine)
     runtime_rss_mib = peak_rss_mib()
     begun = time.perf_counter()
-    network = open_network(Path(job.model), threads)
+    network = open_network(Path(job.model), threads, job.engine)
     load_ms = (time.perf_counter() - begun) * 1000
     step = _step(network, None if job.card is None else Path(job.card), frames)
     time_frames(step, job.seconds * WARM_UP_SHARE, WARM_UP_FRAMES)
@@ -110,7 +112,7 @@ def measure(job: Job) -> Round:
         steal_processors=steal,
         involuntary_switches=usage.involuntary_switches(),
         threads=threads,
-        versions=_versions(),
+        versions=_versions(network),
     )
 
 
@@ -180,10 +182,10 @@ def _read_frames(path: str | None) -> list[Image]:
         return [archive[name] for name in archive.files]
 
 
-def _versions() -> dict[str, str]:
+def _versions(network: Network) -> dict[str, str]:
     return {
         "python": platform.python_version(),
-        "onnxruntime": onnxruntime_version(),
+        network.engine: network.engine_version,
         "numpy": np.__version__,
         "opencv": cv2.__version__,
     }

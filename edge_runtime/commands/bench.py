@@ -9,7 +9,7 @@ from edge_runtime.base.files import require_writable, write_text
 from edge_runtime.base.locations import STANDARD_INPUT
 from edge_runtime.base.program import print_to_stderr, print_to_stdout
 from edge_runtime.bench.settings import BenchSettings
-from edge_runtime.settings.arguments import positive, positive_seconds
+from edge_runtime.settings.arguments import engine_list, positive, positive_seconds
 from edge_runtime.settings.flags import borrow_flag
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ def add(subparsers: "Subparsers") -> None:
         help="processes for each network (default: %(default)d)",
     )
     borrow_flag(parser, "model", "threads")
+    parser.add_argument(
+        "--engine",
+        type=engine_list,
+        default=BenchSettings.engines,
+        metavar="E[,E]",
+        help="onnxruntime or ncnn, or both with a comma between them, side by side (default: onnxruntime)",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON ('-' is standard output)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report as Markdown")
     remote = parser.add_argument_group("on another machine")
@@ -82,6 +89,7 @@ def _measure(arguments: argparse.Namespace) -> "BenchReport":
         seconds=arguments.seconds,
         rounds=arguments.rounds,
         threads=arguments.threads,
+        engines=arguments.engine,
     )
     if arguments.source == STANDARD_INPUT:
         raise InputError("bench cannot read standard input, which several processes would share: give a file")

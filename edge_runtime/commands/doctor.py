@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.base.files import require_writable, write_text
 from edge_runtime.base.program import print_to_stdout
+from edge_runtime.settings.arguments import ENGINES
 from edge_runtime.settings.flags import borrow_flag
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ def add(subparsers: "Subparsers") -> None:
         "Ends with 1 if there is a problem; warnings do not count.",
     )
     borrow_flag(parser, "model", "path", "the network to try (default: the demo's)")
+    parser.add_argument(
+        "--engine", choices=ENGINES, default=ENGINES[0], help="what shall run it (default: %(default)s)"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the findings as JSON ('-' is standard output)")
     parser.set_defaults(handler=_run, sections=())
 
@@ -32,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
     json_file = None if arguments.json in (None, "-") else Path(arguments.json)
     if json_file is not None:
         require_writable(json_file)
-    diagnosis = diagnose.diagnose(arguments.model)
+    diagnosis = diagnose.diagnose(arguments.model, engine=arguments.engine)
     if json_file is not None:
         write_text(json_file, diagnose.to_json(diagnosis))
     if arguments.json == "-":

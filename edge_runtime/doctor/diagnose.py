@@ -20,6 +20,7 @@ from edge_runtime.doctor.checks.base import Finding, Verdict, problem
 from edge_runtime.doctor.checks.children import ask
 from edge_runtime.doctor.checks.machine import Machine, this_machine
 from edge_runtime.machine.board import ROOT, Board, read_board
+from edge_runtime.settings.arguments import ENGINES
 
 QUESTIONS_LIMIT_S = 4.0  # whoever asks what is wrong shall have the answer within five seconds
 PACKAGES_PARENT = str(Path(__file__).resolve().parents[2])
@@ -104,14 +105,15 @@ class Diagnosis:
         }
 
 
-def diagnose(model: Path | None = None) -> Diagnosis:
+def diagnose(model: Path | None = None, *, engine: str = ENGINES[0]) -> Diagnosis:
     """Examine this machine, in less than five seconds.
 
     Args:
         model: The network to try; the demo's if None.
+        engine: What shall run it.
     """
     start = time.monotonic()
-    machine = this_machine(ask(questions(sys.executable, "vcgencmd", model), QUESTIONS_LIMIT_S))
+    machine = this_machine(ask(questions(sys.executable, "vcgencmd", model, engine), QUESTIONS_LIMIT_S))
     return Diagnosis(read_board(ROOT), examine(machine), time.monotonic() - start)
 
 
@@ -120,13 +122,16 @@ def examine(machine: Machine) -> dict[str, Finding]:
     return {check.name: _examine(check, machine) for check in CHECKS}
 
 
-def questions(python: str, vcgencmd: str, model: Path | None = None) -> dict[str, list[str]]:
+def questions(
+    python: str, vcgencmd: str, model: Path | None = None, engine: str = ENGINES[0]
+) -> dict[str, list[str]]:
     """What only a child process can find out without danger, as commands.
 
     Args:
         python: The interpreter whose packages are tried.
         vcgencmd: The Raspberry Pi's firmware tool.
         model: The network to try; the demo's if None.
+        engine: What shall run it.
     """
     # At the end of the search, and "-P" at its front: the child shall import what this machine would.
     find_us = f"import sys; sys.path.append({PACKAGES_PARENT!r})\n"
@@ -135,7 +140,7 @@ def questions(python: str, vcgencmd: str, model: Path | None = None) -> dict[str
         "onnxruntime": [python, "-P", "-c", "import onnxruntime; print(onnxruntime.__version__)"],
         "opencv": [python, "-P", "-c", "import cv2; print(cv2.__version__)"],
         "picamera2": [python, "-P", "-c", _TRY_PICAMERA2],
-        "network": [python, "-P", "-c", f"{probe}network_probe.main({str(model or '')!r})"],
+        "network": [python, "-P", "-c", f"{probe}network_probe.main({str(model or '')!r}, {engine!r})"],
         "vcgencmd": [vcgencmd, "get_throttled"],
     }
 

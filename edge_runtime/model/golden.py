@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.model.card import Golden, ModelCard
-from edge_runtime.model.engines.onnxruntime import Network
-from edge_runtime.model.image import Image
+from edge_runtime.model.image import Image, Outputs
 from edge_runtime.model.input_form import fitted
+from edge_runtime.model.network import Network
 from edge_runtime.model.preprocess import Preprocessor
 
 SAMPLES_PER_OUTPUT = 64
@@ -30,7 +30,7 @@ def fitted_card(network: Network, card: ModelCard) -> ModelCard:
         ModelRefusedError: The network takes no image or several at once, or gives no numbers.
         InputError: The layout, channels, size or normalisation that the card says are not the network's.
     """
-    for output in network.session.get_outputs():
+    for output in network.outputs:
         if output.type not in NUMERIC_TYPES:
             raise ModelRefusedError(f"{network.path}: output {output.name!r} is a {output.type}, not numbers")
     return replace(card, input=fitted(card.input, network.input, network.path))
@@ -96,7 +96,7 @@ def golden_error(network: Network, card: ModelCard) -> float:
     )
 
 
-def _outputs(network: Network, card: ModelCard, seed: int) -> list[NDArray[np.float32]]:
+def _outputs(network: Network, card: ModelCard, seed: int) -> Outputs:
     spec = fitted_card(network, card).input
     return network.run(Preprocessor(spec, network.input.element)(golden_frame(seed, spec.size)))
 

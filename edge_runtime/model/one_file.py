@@ -6,10 +6,11 @@ the Pi: what follows knows of the format [onnx.proto] as much as leads to a weig
 """
 
 import mmap
-from collections.abc import Iterator
 from pathlib import Path
 
-from edge_runtime.base.errors import ModelRefusedError
+from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.base.files import require_no_pipe
+from edge_runtime.model.wire_format import fields
 
 #: By message, the numbers of its fields that may lead to a weight, and which message each of them is.
 _WAYS = {
@@ -24,9 +25,19 @@ _WAYS = {
 }
 _DATA_LOCATION = 14  # of a tensor; anything but 0 says that its values are elsewhere
 
-_VARINT, _LENGTH = 0, 2
-_FIXED_BYTES = {1: 8, 5: 4}
-_LONGEST_SHIFT = 63  # of a number of 64 bits; without a bound, a file could have us count for ever
+
+def require_model_file(path: Path) -> None:
+    """Raise ``InputError`` unless ``path`` is a non-empty file we may read."""
+    require_no_pipe(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give the .onnx file in it")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if empty:
+        raise InputError(f"{path} is empty")
 
 
 def require_one_file(path: Path) -> None:
@@ -53,7 +64,7 @@ def _any_elsewhere(data: mmap.mmap) -> bool:
         while waiting:
             kind, start, end = waiting.pop()
             ways = _WAYS[kind]
-            for number, begin, length, value in _fields(data, start, end):
+            for number, begin, length, value in fields(data, start, end):
                 if number in ways and length is not None:
                     waiting.append((ways[number], begin, begin + length))
                 elif kind == "tensor" and number == _DATA_LOCATION and value:
@@ -61,34 +72,3 @@ def _any_elsewhere(data: mmap.mmap) -> bool:
     except IndexError:
         return False  # cut short, or no ONNX: onnxruntime refuses it
     return False
-
-
-def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int | None, int]]:
-    """The fields of a message: number, where the value begins, its length if it has one, else its number.
-
-    Groups, an old form that ONNX does not use, are taken as fields of the message around them.
-    """
-    while at < end:
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if wire == _VARINT:
-            value, at = _varint(data, at)
-            yield number, at, None, value
-        elif wire == _LENGTH:
-            length, at = _varint(data, at)
-            yield number, at, length, 0
-            at += length
-        else:
-            at += _FIXED_BYTES.get(wire, 0)
-
-
-def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends. Raises ``IndexError`` where there is none."""
-    value = 0
-    for shift in range(0, _LONGEST_SHIFT + 1, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise IndexError

@@ -44,7 +44,7 @@ def run(config: Config, *, show: Callable[[str], None], panel: Panel | None = No
         stack.enter_context(ended_like_interrupted())
         if config.jsonl.path not in (None, STANDARD_OUTPUT):
             stack.enter_context(hangups_reopen(reopening, KeyboardInterrupt))
-        model = open_model(config)
+        model = open_model(config, show)
         pipeline = stack.enter_context(Pipeline.open(model, config.source, config.picamera))
         # Whoever asks for each picture of a folder wants a line, and a row of every output, for each.
         waits = not pipeline.source.live

@@ -62,7 +62,7 @@ def run(config: Config, *, log: Callable[[str], None]) -> int:
 def _serve(config: Config, notifier: Notifier, log: Callable[[str], None], reopening: Reopening) -> None:
     pace = Pace(config.service.log_seconds * 10**9)
     with ExitStack() as stack:
-        model = open_model(config)
+        model = open_model(config, log)
         summary = RunSummary(model.class_names)
         status = StatusSource(readable(model.network.path.name), summary)
         outputs = stack.enter_context(

@@ -3,7 +3,10 @@
 import argparse
 import math
 import re
+from collections.abc import Callable
 
+ENGINES = ("onnxruntime", "ncnn")  # what can run a network; the first is always there
+AUTO = "auto"  # whichever of them is faster
 LONGEST_SECONDS = 86_400  # a day: whoever gives more has mistaken the unit
 
 
@@ -43,6 +46,26 @@ def positive_seconds(text: str) -> float:
     if not 0 < value <= LONGEST_SECONDS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 86400")
     return value
+
+
+def engine_list(text: str) -> tuple[str, ...]:
+    """An argument type: names of engines with commas between them."""
+    engines = tuple(text.split(","))
+    unknown = next((engine for engine in engines if engine not in ENGINES), None)
+    if unknown is not None or len(set(engines)) < len(engines):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {' or '.join(ENGINES)}, or both")
+    return engines
+
+
+def one_of(*values: str) -> Callable[[str], str]:
+    """A check that a text is one of some values; it raises ``ValueError`` that names them."""
+
+    def check(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"must be {', '.join(values[:-1])} or {values[-1]}")
+        return text
+
+    return check
 
 
 def class_list(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from edge_runtime.settings.arguments import class_list
+from edge_runtime.settings.arguments import AUTO, ENGINES, class_list, one_of
 from edge_runtime.settings.option import MOST_THREADS, Option, Setting
 from edge_runtime.settings.output_sections import JsonlConfig, MqttConfig, PrometheusConfig, WebConfig
 from edge_runtime.settings.picamera_section import PicameraConfig
@@ -59,6 +59,10 @@ class ModelConfig:
         Path | None,
         Option("--input", "a model card to use instead of the network's", "CARD.json", names_file=True),
     ] = None
+    engine: Annotated[
+        str,
+        Option("--engine", "what runs the network", "onnxruntime|ncnn|auto", check=one_of(*ENGINES, AUTO)),
+    ] = ENGINES[0]
     threads: Annotated[
         int | None,
         Option("--threads", "threads of one inference (default: all)", "N", low=1, high=MOST_THREADS),

@@ -32,7 +32,8 @@ from edge_runtime.frames.characters import LABELS
 from edge_runtime.frames.demo import draw_scene
 from edge_runtime.model import demo as demo_model
 from edge_runtime.model.card import InputSpec, ModelCard
-from edge_runtime.model.engines.onnxruntime import Network, onnxruntime_version, open_network
+from edge_runtime.model.engines.onnxruntime import onnxruntime_version, open_network
+from edge_runtime.model.network import Network
 from edge_runtime.model.preprocess import Preprocessor
 from export.network.card import write_with_card
 

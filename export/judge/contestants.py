@@ -7,8 +7,8 @@ from pathlib import Path
 from edge_runtime.base.errors import InputError
 from edge_runtime.inference import Model
 from edge_runtime.model.card import InputSpec, ModelCard
-from edge_runtime.model.engines.onnxruntime import default_threads
 from edge_runtime.model.image import Placement, Tensor
+from edge_runtime.model.network import default_threads
 from export.calibrate.images import DecodedImage, ImageFolder
 from export.judge.output_shapes import require_comparable
 from export.network.batch import with_batch_of_one

@@ -58,7 +58,7 @@ def varying_outputs(model: Model, proto: onnx.ModelProto) -> tuple[str, ...]:
         [output.shape for output in model.network.run(model.preprocess(image))] for image in _images(model)
     ]
     differing = {name for name, *seen in zip(names, *shapes, strict=True) if len(set(seen)) > 1}
-    by_values = {name for name in _with_free_length(model) if _depends_on_values(proto, name)}
+    by_values = {name for name in _with_free_length(model, proto) if _depends_on_values(proto, name)}
     return tuple(name for name in names if name in differing | by_values)
 
 
@@ -70,11 +70,11 @@ def _images(model: Model) -> Iterator[Image]:
     yield np.full((*size, 3), 128, np.uint8)
 
 
-def _with_free_length(model: Model) -> Iterator[str]:
+def _with_free_length(model: Model, proto: onnx.ModelProto) -> Iterator[str]:
     """The outputs with a length that the file fixes neither as such nor as one of the input's."""
-    session = model.network.session
-    known = {length for value in session.get_inputs() for length in value.shape if length is not None}
-    for value in session.get_outputs():
+    axes = (axis for value in proto.graph.input for axis in value.type.tensor_type.shape.dim)
+    known = {axis.dim_param for axis in axes}
+    for value in model.network.outputs:
         if any(length not in known and not isinstance(length, int) for length in value.shape):
             yield value.name
 

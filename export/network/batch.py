@@ -14,8 +14,8 @@ import onnx
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import ModelRefusedError
-from edge_runtime.model.engines.onnxruntime import default_threads
 from edge_runtime.model.input_form import layout_of
+from edge_runtime.model.network import default_threads
 from export.network.inputs import image_size
 from export.network.shapes import MAX_TENSOR_VALUES
 from export.network.source import SourceModel

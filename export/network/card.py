@@ -8,8 +8,9 @@ import onnx
 from edge_runtime.base.files import write_bytes
 from edge_runtime.inference import Model
 from edge_runtime.model.card import METADATA_KEY, TOLERANCE, ModelCard
-from edge_runtime.model.engines.onnxruntime import Network, network_from_bytes
+from edge_runtime.model.engines.onnxruntime import network_from_bytes
 from edge_runtime.model.golden import fitted_card, golden_of
+from edge_runtime.model.network import Network
 from export.network.batch import with_batch_of_one
 from export.network.messages import messages_in
 from export.network.source import SourceModel, serialised

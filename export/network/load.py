@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.model.engines.onnxruntime import optimise_offline
 from export.network.attributes import operator
+from export.network.engine_form import with_form
 from export.network.folding import fold_constants
 from export.network.functions import inline_functions
 from export.network.initialisers import constants_as_initialisers
@@ -25,7 +26,8 @@ def load_model(source: SourceModel) -> onnx.ModelProto:
 
     Returns:
         The model without functions of its own, its Constant nodes turned into initialisers, weights computed
-        from constants and batch norm after a Conv folded; the source's own where nothing is to be done.
+        from constants and batch norm after a Conv folded; the source's own where nothing is to be done. A
+        form for ncnn is left out.
 
     Raises:
         ModelRefusedError: It is malformed, or holds weights that are not finite.
@@ -35,7 +37,7 @@ def load_model(source: SourceModel) -> onnx.ModelProto:
     model = constants_as_initialisers(inline_functions(source.proto))
     model = fold_constants(model, str(source.path))
     _refuse_non_finite(model, source.path)
-    return fold_batch_norm(model)
+    return with_form(fold_batch_norm(model), None)  # one for ncnn belongs to the graph as it was
 
 
 def check(model: onnx.ModelProto, where: str) -> None:

@@ -9,8 +9,10 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.model.card import METADATA_KEY, ModelCard, load_card
-from edge_runtime.model.engines.onnxruntime import Network, network_from_bytes, require_model_file
+from edge_runtime.model.engines.onnxruntime import network_from_bytes
 from edge_runtime.model.input_form import InputForm, only_input, require_image
+from edge_runtime.model.network import Network
+from edge_runtime.model.one_file import require_model_file
 from export.network.external_data import LARGEST_BYTES, take_in_external_data
 from export.network.inputs import input_forms
 

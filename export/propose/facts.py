@@ -9,9 +9,9 @@ import onnx
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.inference import Model
 from edge_runtime.model.card import InputSpec, ModelCard
-from edge_runtime.model.engines.onnxruntime import Network, default_threads
 from edge_runtime.model.golden import golden_frame
 from edge_runtime.model.input_form import CHANNELS, layout_of
+from edge_runtime.model.network import Network, default_threads
 from edge_runtime.postprocess.likely import likely_kind
 from export.network.attributes import operator
 from export.network.batch import with_batch_of_one

@@ -18,8 +18,9 @@ from edge_runtime.base.files import require_writable
 from edge_runtime.base.names import readable
 from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
-from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
+from edge_runtime.model.engines.onnxruntime import onnxruntime_version
 from edge_runtime.model.input_form import fitted
+from edge_runtime.model.network import default_threads
 from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
 from export.calibrate.images import find_images
 from export.judge.judge import Judge

@@ -10,31 +10,31 @@ from tests.attacks.networks import network, save
 
 
 def missing_file(path: Path) -> None:
-    """Attacks opening; stopped by ``engines.onnxruntime.require_model_file``."""
+    """Attacks opening; stopped by ``one_file.require_model_file``."""
 
 
 def folder(path: Path) -> None:
-    """Attacks opening; stopped by ``engines.onnxruntime.require_model_file``."""
+    """Attacks opening; stopped by ``one_file.require_model_file``."""
     path.mkdir()
 
 
 def named_pipe(path: Path) -> None:
-    """Would hang whoever opens it; stopped by ``engines.onnxruntime.require_model_file``."""
+    """Would hang whoever opens it; stopped by ``one_file.require_model_file``."""
     os.mkfifo(path)
 
 
 def endless_device(path: Path) -> None:
-    """Never ends when read; stopped by ``engines.onnxruntime.require_model_file``."""
+    """Never ends when read; stopped by ``one_file.require_model_file``."""
     path.symlink_to("/dev/zero")
 
 
 def link_to_itself(path: Path) -> None:
-    """Attacks opening; stopped by ``engines.onnxruntime.require_model_file``."""
+    """Attacks opening; stopped by ``one_file.require_model_file``."""
     path.symlink_to(path.name)
 
 
 def empty_file(path: Path) -> None:
-    """Parses as a protobuf message without fields; stopped by ``engines.onnxruntime.require_model_file``."""
+    """Parses as a protobuf message without fields; stopped by ``one_file.require_model_file``."""
     path.write_bytes(b"")
 
 

@@ -23,7 +23,7 @@ import onnx
 from edge_runtime.base.errors import PiInferError
 from edge_runtime.base.files import write_text
 from edge_runtime.inference import Model
-from edge_runtime.model.engines.onnxruntime import default_threads
+from edge_runtime.model.network import default_threads
 from export.calibrate.calibration_set import calibration_set
 from export.calibrate.images import find_images
 from export.calibrate.padding import SquarePadding

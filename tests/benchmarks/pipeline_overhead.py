@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from edge_runtime.frames.base import Frame
 from edge_runtime.frames.folder import FolderSource
 from edge_runtime.inference import Model
-from edge_runtime.model.engines.onnxruntime import default_threads, onnxruntime_version
+from edge_runtime.model.engines.onnxruntime import onnxruntime_version
+from edge_runtime.model.network import default_threads
 from edge_runtime.pipeline import Pipeline
 
 Costs = NDArray[np.float64]

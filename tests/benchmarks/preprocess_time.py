@@ -33,8 +33,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from edge_runtime.model.card import InputSpec
-from edge_runtime.model.engines.onnxruntime import Network, default_threads, open_bytes, open_network
+from edge_runtime.model.engines.onnxruntime import open_bytes, open_network
 from edge_runtime.model.image import Tensor
+from edge_runtime.model.network import Network, default_threads
 from edge_runtime.model.preprocess import Preprocessor
 
 Bytes = NDArray[np.uint8]

@@ -33,8 +33,8 @@ import numpy as np
 from edge_runtime.frames.base import Frame, FrameSource
 from edge_runtime.frames.video_file import VideoFileSource, open_file
 from edge_runtime.inference import Model
-from edge_runtime.model.engines.onnxruntime import default_threads
 from edge_runtime.model.image import Image
+from edge_runtime.model.network import default_threads
 from edge_runtime.pipeline import Pipeline
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def golden(machine: Machine) -> Finding:
     if not isinstance(error, int | float) or not error <= tolerance:
         return problem(
             f"the network answers wrongly on this machine (off by {error})",
-            "try another release of onnxruntime, and do not use this one with this network",
+            "try another release of its engine, and do not use this one with this network",
         )
     return ok(f"the network answers as where it was made (off by {error:.1e} of its largest value)")
 

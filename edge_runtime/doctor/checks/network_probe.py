@@ -19,6 +19,7 @@ from edge_runtime.model.card import InputSpec
 from edge_runtime.model.golden import golden_error, golden_frame
 from edge_runtime.model.input_form import layout_of
 from edge_runtime.model.preprocess import Preprocessor
+from edge_runtime.settings.arguments import ENGINES
 
 STRIDE_BYTES = 64  # rows of the Pi 5's camera begin at multiples of this
 # A reader four times slower than its source: the fifth frame of a queue would be 120 ms old.
@@ -26,10 +27,10 @@ FRAME_INTERVAL_S, READER_INTERVAL_S, READS = 0.01, 0.04, 5
 IDLE_S = 0.25  # of the four seconds that the doctor has for everything
 
 
-def main(model: str = "") -> None:
-    """Examine ``model``, or the demo's network, and print the facts."""
+def main(model: str = "", engine: str = ENGINES[0]) -> None:
+    """Examine ``model``, or the demo's network, under an engine, and print the facts."""
     try:
-        tried = Model.open(model or demo.path())
+        tried = Model.open(model or demo.path(), engine=engine)
         _print(network=str(tried.network.path), **_shapes(tried))
         tried.try_out()
         _print(**_golden(tried))
@@ -112,7 +113,8 @@ def _shapes(model: Model) -> dict[str, object]:
 def _golden(model: Model) -> dict[str, object]:
     if model.card.golden is None:
         return {"golden_error": None}
-    error, tolerance = golden_error(model.network, model.card), model.card.golden.tolerance
+    error = golden_error(model.network, model.card)
+    tolerance = max(model.card.golden.tolerance, model.network.closeness)
     return {"golden_error": error, "golden_tolerance": tolerance}
 
 
@@ -130,4 +132,4 @@ def _print(**facts: object) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:3])

@@ -14,43 +14,35 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
-from edge_runtime.base.files import name_in_utf8, require_no_pipe
-from edge_runtime.model.card import ModelCard, load_card
+from edge_runtime.base.files import name_in_utf8
 from edge_runtime.model.image import Tensor
 from edge_runtime.model.input_form import InputForm, only_input
-from edge_runtime.model.one_file import require_one_file
+from edge_runtime.model.network import Network, OutputForm, default_threads
+from edge_runtime.model.one_file import require_model_file, require_one_file
 
 onnxruntime.set_default_logger_severity(4)
 onnxruntime.disable_telemetry_events()
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network loaded and ready to run.
+class OnnxruntimeNetwork(Network):
+    """A network run by onnxruntime.
 
     Attributes:
-        path: The file it came from.
         session: The onnxruntime session.
-        input: The form of its single input.
-        output_names: Names of all outputs.
-        metadata: The file's ``metadata_props``.
     """
 
-    path: Path
+    engine = "onnxruntime"
+
     session: onnxruntime.InferenceSession
-    input: InputForm
-    output_names: tuple[str, ...]
-    metadata: dict[str, str]
+
+    @property
+    def engine_version(self) -> str:
+        """Version of the onnxruntime in use."""
+        return onnxruntime_version()
 
     def run(self, tensor: Tensor) -> list[NDArray[np.float32]]:
-        """All outputs for one input tensor.
-
-        Args:
-            tensor: One image, as the preprocessor makes it.
-
-        Returns:
-            One array per output, in the order of ``output_names``; each is its receiver's to keep. Outputs of
-            float16 come as float32: sums over many of its values would leave its range.
+        """All outputs for one input tensor: see ``Network.run``.
 
         Raises:
             ModelRefusedError: onnxruntime cannot run it on a tensor of this shape.
@@ -62,26 +54,10 @@ class Network:
             raise ModelRefusedError(f"{self.path} cannot run on input {tensor.shape}: {reason}") from error
         return [_widened(output) for output in outputs]
 
-    def card(self, override: Path | None = None) -> ModelCard:
-        """The model card of the network.
-
-        Args:
-            override: A card in JSON that takes the place of the network's own.
-
-        Raises:
-            InputError: There is none, or it is malformed.
-        """
-        return load_card(self.metadata, self.path, override)
-
 
 def _widened(output: Any) -> Any:
     """An output of float16 as float32, any other as it is; a sequence or a map is no array."""
     return output.astype(np.float32) if getattr(output, "dtype", None) == np.float16 else output
-
-
-def default_threads() -> int:
-    """How many threads to run with unless told otherwise: the processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:
@@ -97,7 +73,7 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
-def open_network(path: Path, threads: int | None = None) -> Network:
+def open_network(path: Path, threads: int | None = None) -> OnnxruntimeNetwork:
     """Load a network with one input.
 
     Args:
@@ -122,7 +98,7 @@ def open_network(path: Path, threads: int | None = None) -> Network:
     return _network(session, path)
 
 
-def network_from_bytes(model: bytes, path: Path, threads: int) -> Network:
+def network_from_bytes(model: bytes, path: Path, threads: int) -> OnnxruntimeNetwork:
     """A network that is not in its file yet.
 
     Args:
@@ -136,12 +112,14 @@ def network_from_bytes(model: bytes, path: Path, threads: int) -> Network:
     return _network(_session(model, session_options(threads), str(path)), path)
 
 
-def _network(session: onnxruntime.InferenceSession, path: Path) -> Network:
-    return Network(
+def _network(session: onnxruntime.InferenceSession, path: Path) -> OnnxruntimeNetwork:
+    return OnnxruntimeNetwork(
         path=path,
         session=session,
         input=only_input([_form(value) for value in session.get_inputs()], path),
-        output_names=tuple(output.name for output in session.get_outputs()),
+        outputs=tuple(
+            OutputForm(value.name, value.type, tuple(value.shape)) for value in session.get_outputs()
+        ),
         metadata=dict(session.get_modelmeta().custom_metadata_map),
     )
 
@@ -225,20 +203,6 @@ def _session(
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no public base class
         raise ModelRefusedError(f"onnxruntime refuses {where}: {_first_line(error)}") from error
-
-
-def require_model_file(path: Path) -> None:
-    """Raise ``InputError`` unless ``path`` is a non-empty file we may read."""
-    require_no_pipe(path)
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; give the .onnx file in it")
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if empty:
-        raise InputError(f"{path} is empty")
 
 
 def onnxruntime_version() -> str:

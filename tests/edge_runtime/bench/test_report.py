@@ -215,5 +215,10 @@ def test_a_report_of_another_machine_cannot_drive_our_terminal() -> None:
 
 
 def test_networks_with_one_file_name_are_told_apart_by_their_paths() -> None:
-    assert display_names(["a/x.onnx", "b/x.onnx"]) == ["a/x.onnx", "b/x.onnx"]
-    assert display_names(["a/x.onnx", "b/y.onnx"]) == ["x.onnx", "y.onnx"]
+    assert display_names([("a/x.onnx", "ncnn"), ("b/x.onnx", "ncnn")]) == ["a/x.onnx", "b/x.onnx"]
+    assert display_names([("a/x.onnx", "ncnn"), ("b/y.onnx", "ncnn")]) == ["x.onnx", "y.onnx"]
+
+
+def test_engines_are_named_where_they_differ() -> None:
+    contestants = [("a/x.onnx", "onnxruntime"), ("a/x.onnx", "ncnn")]
+    assert display_names(contestants) == ["x.onnx (onnxruntime)", "x.onnx (ncnn)"]

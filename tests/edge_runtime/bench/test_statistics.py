@@ -65,8 +65,10 @@ def test_n_frames_span_n_minus_1_intervals() -> None:
 
 def test_a_network_is_summarised_over_all_its_rounds() -> None:
     rounds = [taking(1.0, 2.0, 3.0), replace(taking(3.0, 4.0, 5.0), peak_rss_mib=102.0, load_ms=24.0)]
-    found = summarise(Path("models/x.onnx"), "ab", rounds)
-    assert found.name == "x.onnx"
+    found = summarise(Path("models/x.onnx"), "ncnn", "ab", rounds)
+    assert (found.name, found.engine, found.against_first) == ("x.onnx", "ncnn", None)
+    again = summarise(Path("models/x.onnx"), "ncnn", "ab", rounds, first=rounds)
+    assert again.against_first == compare(rounds, rounds)
     assert found.frames == 6
     assert found.latency_ms.p50 == 3.0
     assert found.round_p50_ms == (2.0, 4.0)

@@ -8,8 +8,9 @@ import pytest
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard, parse_card
-from edge_runtime.model.engines.onnxruntime import Network, open_network
+from edge_runtime.model.engines.onnxruntime import open_network
 from edge_runtime.model.golden import golden_error, golden_frame, golden_of
+from edge_runtime.model.network import Network
 from tests.attacks.networks import write_network
 
 

@@ -1,0 +1,1 @@
+"""What may follow a reduction: the form that another engine needs."""
