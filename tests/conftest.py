@@ -31,6 +31,18 @@ def assets() -> Path:
     return ASSETS
 
 
+@pytest.fixture(scope="session")
+def converted_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's network, which both engines can run."""
+    from edge_runtime.model import demo
+    from export.finish.convert import convert_for_ncnn
+    from export.network.source import read_source
+
+    path = tmp_path_factory.mktemp("converted") / "demo.onnx"
+    convert_for_ncnn(read_source(demo.path()), path)
+    return path
+
+
 @pytest.fixture
 def asset_model(assets: Path, tmp_path: Path) -> "AssetModel":
     """Copies one asset network and its card to a writable folder: ``asset_model("gtsrb_cnn")``."""

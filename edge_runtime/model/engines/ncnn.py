@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.base.native_noise import native_silence
 from edge_runtime.model.image import Tensor
 from edge_runtime.model.ncnn_form import METADATA_KEY, NcnnForm
 from edge_runtime.model.network import Network, default_threads
@@ -92,18 +93,8 @@ def open_network(path: Path, threads: int | None = None) -> NcnnNetwork:
     require_one_file(path)
     with opened(path) as file:
         form = _form(file, path)
-        net = ncnn.Net()
-        _set_options(net.opt, threads or default_threads())
-        if net.load_param_mem(form.param) != 0:
-            raise ModelRefusedError(
-                f"{path}: ncnn refuses its layers: is it older here than where it was made?"
-            )
-        try:
-            loaded = _load_weights(net, form.row_of_weights(file))
-        except ValueError as error:
-            raise ModelRefusedError(f"the form for ncnn in {path} cannot be used: {error}") from error
-        if loaded != 0:
-            raise ModelRefusedError(f"{path}: ncnn refuses its weights")
+        with native_silence():  # what it complains of follows in a line of ours
+            net = _load(form, file, path, threads or default_threads())
         return NcnnNetwork(path, form.input, form.outputs, file.metadata, net, form)
 
 
@@ -130,6 +121,24 @@ def _form(file: OnnxFile, path: Path) -> NcnnForm:
     if form.graph_sha256 != file.graph_sha256:
         raise ModelRefusedError(f"{path} was changed after its form for ncnn was made; {remedy} anew")
     return form
+
+
+def _load(form: NcnnForm, file: OnnxFile, path: Path, threads: int) -> Any:
+    net = ncnn.Net()
+    _set_options(net.opt, threads)
+    if net.load_param_mem(form.param) != 0:
+        raise ModelRefusedError(f"{path}: ncnn refuses its layers: is it older here than where it was made?")
+    try:
+        loaded = _load_weights(net, form.row_of_weights(file))
+    except ValueError as error:
+        raise ModelRefusedError(f"the form for ncnn in {path} cannot be used: {error}") from error
+    if loaded != 0:
+        raise ModelRefusedError(f"{path}: ncnn refuses its weights")
+    if form.input_blob not in net.input_names() or not {*form.output_blobs} <= {*net.output_names()}:
+        raise ModelRefusedError(
+            f"the form for ncnn in {path} cannot be used: it names other tensors than it has"
+        )
+    return net
 
 
 def _set_options(options: Any, threads: int) -> None:
