@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: sudo deploy/install.sh [--dry-run] [--release NAME] [--wheels DIR]
+usage: sudo deploy/install.sh [--dry-run] [--release NAME] [--wheels DIR] [--with LIST]
        sudo deploy/install.sh --uninstall [--dry-run]
 
 Installs python3-venv and, where the package exists, picamera2 by apt; pi-infer into
@@ -13,6 +13,7 @@ Installs python3-venv and, where the package exists, picamera2 by apt; pi-infer 
   --dry-run       print every step and change nothing
   --release NAME  use the versions tested on bookworm or trixie, whatever this system says it is
   --wheels DIR    install from the wheels in DIR (pi-infer's own among them), without a package index
+  --with LIST     install what is optional, too: ncnn (the other engine), mqtt, tty, with commas between them
   --uninstall     remove all that, but keep /etc/pi-infer, /opt/pi-infer/models, /var/lib/pi-infer and apt's packages
 TEXT
 }
@@ -30,6 +31,7 @@ APT_GET=(env DEBIAN_FRONTEND=noninteractive apt-get)
 DRY_RUN=no
 RELEASE=
 WHEELS=
+WITH=
 ACTION=install
 
 fail() {
@@ -47,9 +49,13 @@ parse() {
         case $1 in
         --dry-run) DRY_RUN=yes ;;
         --uninstall) ACTION=uninstall ;;
-        --release | --wheels)
+        --release | --wheels | --with)
             [ -n "${2:-}" ] || fail "$1 needs a value; see --help"
-            if [ "$1" = --release ]; then RELEASE=$2; else WHEELS=$2; fi
+            case $1 in
+            --release) RELEASE=$2 ;;
+            --wheels) WHEELS=$2 ;;
+            --with) WITH=$2 ;;
+            esac
             shift
             ;;
         -h | --help) usage && exit 0 ;;
@@ -94,6 +100,22 @@ choose_package() {
     [ -n "$PACKAGE" ] || fail "no pi_infer-*.whl in $WHEELS; make it with: pip wheel --no-deps -w $WHEELS $PROJECT"
 }
 
+# The extras that pip takes by name in EXTRAS; ncnn is installed by itself, for the package asks for four
+# libraries of which the engine needs none.
+choose_extras() {
+    local extra names=()
+    NCNN=no
+    for extra in ${WITH//,/ }; do
+        case $extra in
+        ncnn) NCNN=yes ;;
+        mqtt | tty) names+=("$extra") ;;
+        *) fail "--with $extra: there are ncnn, mqtt and tty" ;;
+        esac
+    done
+    EXTRAS=$(IFS=,; echo "${names[*]}")
+    EXTRAS=${EXTRAS:+[$EXTRAS]}
+}
+
 have_package() {
     dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
 }
@@ -132,15 +154,22 @@ minor_version() {
 install_package() {
     local pip=("$VENV/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --constraint "$CONSTRAINTS")
     if [ -n "$WHEELS" ]; then
-        run "${pip[@]}" --no-index --find-links "$WHEELS" "$PACKAGE"
+        pip+=(--no-index --find-links "$WHEELS")
+        run "${pip[@]}" "$PACKAGE$EXTRAS"
+        install_ncnn "${pip[@]}"
         return
     fi
     # Building leaves files behind: build a copy, so that none of root's end up in the user's folder.
     run rm -rf "$BUILD"
     run mkdir "$BUILD"
     run cp -r "$PROJECT"/{pyproject.toml,README.md,LICENSE,edge_runtime,export} "$BUILD"
-    run "${pip[@]}" "$BUILD"
+    run "${pip[@]}" "$BUILD$EXTRAS"
     run rm -rf "$BUILD"
+    install_ncnn "${pip[@]}"
+}
+
+install_ncnn() {
+    [ "$NCNN" = no ] || run "$@" --no-deps ncnn
 }
 
 install_service() {
@@ -164,6 +193,7 @@ install_all() {
     require_64_bit
     choose_release
     choose_package
+    choose_extras
     install_packages
     make_environment
     install_package

@@ -1,4 +1,4 @@
-"""Run frames through a network with the runtime: ``python infer.py MODEL FRAMES.npz OUT.npz``.
+"""Run frames through a network with the runtime: ``python infer.py MODEL FRAMES.npz OUT.npz [ENGINE]``.
 
 Runs on this machine and in emulation, where a second inference of the first frame is marked for the counter.
 OUT.npz gets every tensor and output.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.model.engines.onnxruntime import open_network
+from edge_runtime.model.engines.select import open_network
 from edge_runtime.model.golden import golden_error
 from edge_runtime.model.preprocess import Preprocessor
 
@@ -22,8 +22,8 @@ def mark(operation: int) -> None:
     ctypes.CDLL(None).prctl(COUNTER, operation, 0, 0, 0)
 
 
-def main(model: Path, frames_file: Path, out: Path) -> None:
-    network = open_network(model, threads=1)
+def main(model: Path, frames_file: Path, out: Path, engine: str = "onnxruntime") -> None:
+    network = open_network(model, 1, engine)
     card = network.card()
     preprocess = Preprocessor(card.input)
     tensors = [preprocess(frame).copy() for frame in np.load(frames_file).values()]
@@ -41,4 +41,4 @@ def main(model: Path, frames_file: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:]))
+    main(*(Path(argument) for argument in sys.argv[1:4]), *sys.argv[4:])

@@ -14,13 +14,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge_runtime.model.engines.ncnn import CLOSENESS
+from edge_runtime.settings.arguments import ENGINES
+
 from .conftest import HERE, PROJECT, Board, Instructions
 
 pytestmark = [pytest.mark.arm, pytest.mark.assets]
 NETWORKS = ("base", "reduced")
+RUNS = tuple((network, engine) for network in NETWORKS for engine in ENGINES)
 INPUT_SIZE = (30, 30)
 PICTURES = 4
 TOLERANCE = 1e-4
+BASE = ("base", "onnxruntime")
+
+Run = tuple[str, str]  # a network and an engine
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ def inputs(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     export("card", base, "--input", assets / "models" / "gtsrb_cnn.json")
     calibration = assets / "images" / "gtsrb" / "calibration"
     export("reduce", base, "--images", calibration, "--speedup", "2", "-o", reduced)
+    for network in (base, reduced):
+        export("convert", network)
     files = sorted((assets / "images" / "gtsrb" / "test").glob("*/*.png"))
     pictures = [cv2.imread(str(file)) for file in files[:: len(files) // PICTURES][:PICTURES]]
     np.savez(folder / "frames.npz", *pictures, *(cv2.resize(picture, INPUT_SIZE) for picture in pictures))
@@ -58,7 +67,7 @@ def export(*arguments: str | Path) -> None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One network on this machine and on a board.
+    """One network under one engine on this machine and on a board.
 
     Attributes:
         here: What ``infer.py`` kept here.
@@ -72,57 +81,65 @@ class Comparison:
 
 
 @pytest.fixture(scope="module")
-def compared(board: Board, inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Comparison]:
+def compared(board: Board, inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> dict[Run, Comparison]:
     folder = tmp_path_factory.mktemp(board.name)
-    return {name: compare(board, inputs, inputs.models[name], folder / name) for name in NETWORKS}
+    return {
+        run: compare(board, inputs, inputs.models[run[0]], folder / "-".join(run), run[1]) for run in RUNS
+    }
 
 
-def compare(board: Board, inputs: Inputs, model: Path, out: Path) -> Comparison:
+def compare(board: Board, inputs: Inputs, model: Path, out: Path, engine: str) -> Comparison:
     here, there = Path(f"{out}-here.npz"), Path(f"{out}-there.npz")
     program = HERE / "infer.py"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    subprocess.run([sys.executable, program, model, inputs.frames, here], env=environment, check=True)
-    instructions = board.counted(program, model, inputs.frames, there)
+    subprocess.run([sys.executable, program, model, inputs.frames, here, engine], env=environment, check=True)
+    instructions = board.counted(program, model, inputs.frames, there, engine)
     return Comparison(dict(np.load(here)), dict(np.load(there)), instructions)
 
 
-def test_a_frame_of_the_right_size_becomes_the_same_tensor(compared: dict[str, Comparison]) -> None:
-    base = compared["base"]
+def test_a_frame_of_the_right_size_becomes_the_same_tensor(compared: dict[Run, Comparison]) -> None:
+    base = compared[BASE]
     np.testing.assert_array_equal(base.there["tensors"][PICTURES:], base.here["tensors"][PICTURES:])
 
 
-def test_resizing_rounds_alike_but_for_ties(compared: dict[str, Comparison]) -> None:
+def test_resizing_rounds_alike_but_for_ties(compared: dict[Run, Comparison]) -> None:
     """OpenCV's area average fuses multiply and add on ARM: a value halfway between two levels may flip."""
-    base = compared["base"]
+    base = compared[BASE]
     difference = np.abs(base.there["tensors"] - base.here["tensors"])
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.005
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_outputs_agree_with_this_machine(compared: dict[str, Comparison], name: str) -> None:
-    here, there = compared[name].here["outputs"], compared[name].there["outputs"]
+@pytest.mark.parametrize("run", RUNS)
+def test_outputs_agree_with_this_machine(compared: dict[Run, Comparison], run: Run) -> None:
+    here, there = compared[run].here["outputs"], compared[run].there["outputs"]
     assert here.shape == there.shape == (2 * PICTURES, 43)
     np.testing.assert_array_equal(there.argmax(axis=1), here.argmax(axis=1))
     error = np.abs(there - here) / np.abs(here).max(axis=1, keepdims=True)
     assert error[PICTURES:].max() < TOLERANCE
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_golden_output_in_the_card_is_met(compared: dict[str, Comparison], name: str) -> None:
-    assert compared[name].there["golden_error"] < TOLERANCE
+@pytest.mark.parametrize("network", NETWORKS)
+def test_both_engines_agree_there(compared: dict[Run, Comparison], network: str) -> None:
+    own, other = (compared[network, engine].there["outputs"] for engine in ENGINES)
+    assert np.abs(other - own).max() <= CLOSENESS * np.abs(own).max()
 
 
-def test_nothing_of_the_workstation_is_loaded(compared: dict[str, Comparison]) -> None:
-    loaded = set(compared["base"].there["modules"])
+@pytest.mark.parametrize("run", RUNS)
+def test_the_golden_output_in_the_card_is_met(compared: dict[Run, Comparison], run: Run) -> None:
+    assert compared[run].there["golden_error"] < TOLERANCE
+
+
+def test_nothing_of_the_workstation_is_loaded(compared: dict[Run, Comparison]) -> None:
+    loaded = set(compared[BASE].there["modules"])
     assert {"edge_runtime", "onnxruntime", "cv2"} <= loaded
     assert not loaded & {"export", "onnx", "torch", "scipy", "matplotlib", "rich"}
 
 
 def test_the_reduced_network_needs_fewer_instructions(
-    compared: dict[str, Comparison], board: Board, report_line: Callable[[str], None]
+    compared: dict[Run, Comparison], board: Board, report_line: Callable[[str], None]
 ) -> None:
-    base, reduced = (compared[name].instructions for name in NETWORKS)
+    base, reduced = (compared[name, "onnxruntime"].instructions for name in NETWORKS)
     report_line(
         f"{board.name}, million instructions per inference of gtsrb_cnn: {in_millions(base)}; "
         f"reduced 2 times: {in_millions(reduced)}; ratio {base.total / reduced.total:.2f}"
@@ -131,6 +148,16 @@ def test_the_reduced_network_needs_fewer_instructions(
     assert 17.4e6 / 4 <= base.fused_multiply_add <= base.total
     assert base.fused_multiply_add / reduced.fused_multiply_add > 1.5
     assert base.total / reduced.total > 1.5
+
+
+def test_the_other_engine_needs_fewer_instructions(
+    compared: dict[Run, Comparison], board: Board, report_line: Callable[[str], None]
+) -> None:
+    found = {run: compared[run].instructions for run in RUNS}
+    words = ", ".join(f"{network} {in_millions(found[network, 'ncnn'])}" for network in NETWORKS)
+    report_line(f"{board.name}, million instructions per inference of gtsrb_cnn under ncnn: {words}")
+    for network in NETWORKS:
+        assert found[network, "onnxruntime"].total / found[network, "ncnn"].total > 1.1
 
 
 def in_millions(instructions: Instructions) -> str:
