@@ -35,7 +35,7 @@ def assets() -> Path:
 def converted_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's network, which both engines can run."""
     from edge_runtime.model import demo
-    from export.finish.convert import convert_for_ncnn
+    from export.convert.for_ncnn import convert_for_ncnn
     from export.network.source import read_source
 
     path = tmp_path_factory.mktemp("converted") / "demo.onnx"

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_runtime.base.errors import CameraError, InputError, ModelRefusedError, PiInferError
-from edge_runtime.bench.messages import Answer, FramesJob, Job
+from edge_runtime.bench.messages import Answer, FramesJob, Job, TrialsJob
 
 PACKAGES_PARENT = str(Path(__file__).resolve().parents[2])
 
 
-def ask(module: str, job: Job | FramesJob, subject: str) -> Answer:
+def ask(module: str, job: Job | FramesJob | TrialsJob, subject: str) -> Answer:
     """Run one of our modules in a process of its own and return its answer.
 
     Args:

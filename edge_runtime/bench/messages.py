@@ -67,6 +67,25 @@ class FramesJob(_Message):
 
 
 @dataclass(frozen=True)
+class TrialsJob(_Message):
+    """Which convolutions to time.
+
+    Attributes:
+        trials: The values of ``Trial``, of each.
+        engine: What runs them.
+        threads: Threads within one inference.
+        seconds: How long to time each in each round.
+        rounds: How often to go through them all.
+    """
+
+    trials: list[list[Any]]
+    engine: str
+    threads: int
+    seconds: float = 0.015
+    rounds: int = 3
+
+
+@dataclass(frozen=True)
 class Round:
     """What one process measured on one network.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/")
+_PI_CACHE_BYTES = 2 << 20
 VCGENCMD_SECONDS = 5.0  # it answers in milliseconds, or hangs where the firmware does not answer
 
 #: Bits of ``vcgencmd get_throttled``: what holds now, and the same shifted by 16 for "since boot".
@@ -117,6 +118,17 @@ def read_processor_times(root: Path = ROOT) -> ProcessorTimes | None:
     user, nice, system, _idle, _iowait, irq, softirq, steal = [int(n) for n in ticks.split()[:8]]
     per_second = os.sysconf("SC_CLK_TCK")
     return ProcessorTimes((user + nice + system + irq + softirq + steal) / per_second, steal / per_second)
+
+
+def largest_cache_bytes(root: Path = ROOT) -> int:
+    """Size of the largest cache of the first processor; 2 MiB, a Pi's, where the machine does not say."""
+    sizes = (_text(path) for path in root.glob("sys/devices/system/cpu/cpu0/cache/index*/size"))
+    found = [
+        int(size[:-1]) << {"K": 10, "M": 20}[size[-1]]
+        for size in sizes
+        if re.fullmatch(r"[0-9]{1,6}[KM]", size)
+    ]
+    return max(found, default=_PI_CACHE_BYTES)
 
 
 def throttling(bits: int) -> tuple[str, ...]:

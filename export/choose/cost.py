@@ -1,8 +1,10 @@
-"""What is to become less, as a function of the shapes of convolutions, or of what else is counted."""
+"""What is to become less: what the shapes of convolutions come to, or what else is counted."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from export.layer import Costed
+from export.choose.latency import LatencyTable
+from export.layer import ConvolutionShape, Costed
 
 #: What some operators, one after another, cost.
 Cost = Callable[[Sequence[Costed]], float]
@@ -18,8 +20,32 @@ def stored_bytes(operators: Sequence[Costed]) -> float:
     return sum(each.stored_bytes for each in operators)
 
 
-#: Every cost by the name that the command line and the documents give it.
-COSTS: dict[str, Cost] = {"macs": multiply_adds, "storage": stored_bytes}
+@dataclass(frozen=True)
+class Measure:
+    """What is to become less.
 
-#: What each of these is counted in, as the documents name it.
-UNITS = {"macs": "macs", "storage": "bytes"}
+    Attributes:
+        name: As the documents name it.
+        unit: What it is counted in.
+        of: What operators come to.
+        rest: What the network takes besides its layers and whatever else is counted.
+    """
+
+    name: str
+    unit: str
+    of: Cost
+    rest: float = 0.0
+
+
+MULTIPLY_ADDS = Measure("macs", "macs", multiply_adds)
+STORAGE = Measure("storage", "bytes", stored_bytes)
+
+
+def time_measure(table: LatencyTable, layers: Sequence[ConvolutionShape]) -> Measure:
+    """Time on a machine as what is to become less, in nanoseconds.
+
+    Args:
+        table: What was measured there.
+        layers: Those of the original network.
+    """
+    return Measure("time", "ns", table.total, table.rest_ns(layers))

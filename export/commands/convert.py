@@ -33,7 +33,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     source = read_source(arguments.model)
     load_engine("ncnn")
-    from export.finish.convert import convert_for_ncnn  # noqa: PLC0415  ncnn loads here
+    from export.convert.for_ncnn import convert_for_ncnn  # noqa: PLC0415  ncnn loads here
 
     output = arguments.output or arguments.model
     difference = convert_for_ncnn(source, output, arguments.input)

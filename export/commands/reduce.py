@@ -1,12 +1,14 @@
 """``pi-export reduce``: make a network faster and smaller."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.base.errors import TargetUnmetError
 from edge_runtime.base.files import require_writable
-from edge_runtime.settings.arguments import percent, positive, ratio, whole
+from edge_runtime.base.program import print_to_stdout
+from edge_runtime.settings.arguments import ENGINES, percent, positive, ratio, whole
 from export.commands.arguments import add_card_option, add_json_option, method_names
 from export.commands.printing import show, warn_of_skipped
 from export.reduction import defaults
@@ -37,7 +39,7 @@ def _add_goal(parser: argparse.ArgumentParser) -> None:
         "--speedup",
         type=ratio,
         metavar="X",
-        help="multiply-adds before over after (default: as much as --max-drop allows)",
+        help="cost before over after, see --cost (default: as much as --max-drop allows)",
     )
     goal.add_argument(
         "--storage", type=ratio, metavar="X", help="instead: size of the weights on disk before over after"
@@ -53,7 +55,17 @@ def _add_goal(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_means(parser: argparse.ArgumentParser) -> None:
-    """How to get there: neither the goal nor what may be lost depends on it."""
+    """How to get there: what may be lost does not depend on it."""
+    parser.add_argument(
+        "--cost",
+        default="macs",
+        metavar="macs|local|TABLE.json",
+        help="what --speedup is of: multiply-adds, or time as measured on this machine, now (local) or "
+        "before by 'pi-export profile' (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--engine", choices=ENGINES, help="what is to run the network (default: onnxruntime, or TABLE's)"
+    )
     parser.add_argument(
         "--methods",
         type=method_names,
@@ -102,6 +114,8 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.images,
             arguments.output,
             speedup=arguments.speedup,
+            cost=arguments.cost,
+            engine=arguments.engine,
             storage=arguments.storage,
             max_drop_percent=arguments.max_drop,
             methods=arguments.methods,
@@ -115,6 +129,7 @@ def _run(arguments: argparse.Namespace) -> int:
     document = reduction_document(
         delivery.reduction, delivery.card.provenance or {}, delivery.options.max_drop_percent
     )
+    document["timed"] = None if delivery.timed is None else asdict(delivery.timed)
     document["skipped"] = [str(path) for path in delivery.skipped]
     if arguments.json:
         write_json(arguments.json, document)
@@ -122,6 +137,8 @@ def _run(arguments: argparse.Namespace) -> int:
         write_report(arguments.report, document)
     warn_of_skipped(delivery.skipped)
     show(reduction_table(delivery.reduction, str(delivery.path), delivery.options.max_drop_percent))
+    if delivery.timed is not None:
+        print_to_stdout(delivery.timed.words())
     if not delivery.reduction.reached:
         raise TargetUnmetError(_unmet(delivery))
     return 0
@@ -130,7 +147,12 @@ def _run(arguments: argparse.Namespace) -> int:
 def _unmet(delivery: "Delivery") -> str:
     """Why the command ends with exit code 6, though it has written a network."""
     options, reduction = delivery.options, delivery.reduction
-    goal = "a speed-up" if options.cost == "macs" else "weights smaller by a factor"
+    if delivery.timed is not None and not delivery.timed.holds:
+        return (
+            f"a speed-up of {options.target:g} was predicted and not reached: {delivery.timed.words()}; "
+            f"what was reached is in {delivery.path}"
+        )
+    goal = "weights smaller by a factor" if options.cost.name == "storage" else "a speed-up"
     return (
         f"{goal} of {options.target:g} is out of reach with at most {options.max_drop_percent:g} % of "
         f"agreement lost; the best found, {reduction.ratio(options.cost):.2f}, is in {delivery.path}"

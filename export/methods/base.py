@@ -66,10 +66,12 @@ class Method(Protocol):
 
     Attributes:
         name: What the user calls it.
+        rank_count: How many ranks its candidates have.
         needs_patches: Whether ``candidates`` uses the moments of x, which are dear to collect.
     """
 
     name: str
+    rank_count: int
     needs_patches: bool
 
     def candidates(self, data: LayerData) -> list[Candidate]:

@@ -33,6 +33,7 @@ class Channel:
     """The channel method: ``k×k`` with r filters, then ``1×1``; the rank is (r,)."""
 
     name = "channel"
+    rank_count = 1
     needs_patches = False
 
     def __init__(self, solvers: Sequence[str] = SOLVERS) -> None:

@@ -21,6 +21,7 @@ class Combined:
     """Three factors in a row: vertical, horizontal, pointwise; ranks are (s, r)."""
 
     name = "combined"
+    rank_count = 2
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:

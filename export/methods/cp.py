@@ -29,6 +29,7 @@ class Cp:
     """The CP method: a sum of R products of four vectors as four convolutions; the rank is (R,)."""
 
     name = "cp"
+    rank_count = 1
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:

@@ -42,6 +42,7 @@ class FullyConnected:
     """The channel method for fully connected layers: two Gemms; the rank is (r,)."""
 
     name = "fully-connected"
+    rank_count = 1
     needs_patches = False
 
     def candidates(self, data: LayerData) -> list[Candidate]:

@@ -20,6 +20,7 @@ class PerGroup:
     def __init__(self, method: Method) -> None:
         self._method = method
         self.name = method.name
+        self.rank_count = method.rank_count
         self.needs_patches = method.needs_patches
 
     def candidates(self, data: LayerData) -> list[Candidate]:

@@ -32,6 +32,7 @@ class InputChannels:
     """The method that removes whole input channels; the rank is (number of channels kept,)."""
 
     name = "input-channels"
+    rank_count = 1
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:

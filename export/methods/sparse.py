@@ -36,6 +36,7 @@ class Sparse:
     """The method that puts zeros in place of weak connections; the rank is (number of connections kept,)."""
 
     name = "sparse"
+    rank_count = 1
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:

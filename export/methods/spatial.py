@@ -16,6 +16,7 @@ class Spatial:
     """The spatial method: a vertical and a horizontal factor; the rank is (s,)."""
 
     name = "spatial"
+    rank_count = 1
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:

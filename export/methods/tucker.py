@@ -27,6 +27,7 @@ class Tucker:
     """The Tucker-2 method: a core between two pointwise factors; ranks are (s, r)."""
 
     name = "tucker"
+    rank_count = 2
     needs_patches = True
 
     def candidates(self, data: LayerData) -> list[Candidate]:

@@ -23,6 +23,7 @@ class WeightSvd:
     """Truncated SVD of the weights in the channel form, fitted without images; the rank is (r,)."""
 
     name = "weight-svd"
+    rank_count = 1
     needs_patches = False
 
     def candidates(self, data: LayerData) -> list[Candidate]:

@@ -21,14 +21,18 @@ from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import onnxruntime_version
 from edge_runtime.model.input_form import fitted
 from edge_runtime.model.network import default_threads
+from edge_runtime.settings.arguments import ENGINES
 from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
 from export.calibrate.images import find_images
+from export.choose.cost import MULTIPLY_ADDS, STORAGE, time_measure
+from export.choose.latency import LatencyTable
+from export.choose.profile import profile as time_layers, write_for
 from export.judge.judge import Judge
 from export.judge.output_shapes import require_comparable
 from export.methods import AUTO, methods_named
 from export.network.batch import with_batch_of_one
-from export.network.card import completed, write_with_card
-from export.network.layers import read_network
+from export.network.card import completed
+from export.network.layers import ReducibleNetwork, read_network
 from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
@@ -43,6 +47,7 @@ from export.reduction.options import ReduceOptions
 from export.reduction.result import Reduction
 from export.reduction.run import reduce_network, require_reducible
 from export.reduction.sense import require_choices, require_count, require_percent, require_ratio
+from export.reduction.timing import Promise, Timed, Timing, TimingTask
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,7 @@ class Delivery:
         reduction: What was done.
         skipped: Images that could not be read.
         options: What was asked for.
+        timed: How long both networks take here; None where the cost is no time, or that of another machine.
     """
 
     path: Path | None
@@ -64,6 +70,7 @@ class Delivery:
     reduction: Reduction
     skipped: tuple[Path, ...]
     options: ReduceOptions
+    timed: Timed | None = None
 
 
 def reduce(
@@ -72,6 +79,8 @@ def reduce(
     output: AnyPath | None = None,
     *,
     speedup: float | None = None,
+    cost: AnyPath = "macs",
+    engine: str | None = None,
     storage: float | None = None,
     max_drop_percent: float | None = None,
     methods: Sequence[str] = AUTO,
@@ -91,7 +100,11 @@ def reduce(
         images: A folder of calibration images.
         output: The file to write; None to write none. Where the target is not reached, the best found goes
             to ``OUT.best.onnx`` beside it.
-        speedup: Multiply-adds of the whole network before over after, at least 1.
+        speedup: Cost of the whole network before over after, at least 1.
+        cost: What ``speedup`` is of: ``macs``, multiply-adds; ``local``, time on this machine, which is
+            measured first; or a table that ``profile`` wrote, of time where that was measured.
+        engine: What is to run the network: ``onnxruntime``, or ``ncnn``, for which it is converted. A table's
+            own engine where one is given, else ``onnxruntime``.
         storage: Instead: size of the weights on disk before over after.
         max_drop_percent: Agreement with the original that may be lost on images apart, judged by the lower
             end of its 95 % confidence interval where there are images enough for that. If None, 1 without a
@@ -116,6 +129,8 @@ def reduce(
     """
     if speedup is not None and storage is not None:
         raise InputError("give a speed-up or a storage ratio, not both")
+    if storage is not None and cost != "macs":
+        raise InputError("cost says what a speed-up is of; a storage ratio has no use for it")
     require_ratio("speedup", speedup)
     require_ratio("storage", storage)
     require_percent("max_drop_percent", max_drop_percent)
@@ -129,7 +144,7 @@ def reduce(
         max_drop_percent = DROP_WITHOUT_TARGET_PERCENT if target is None else SANE_DROP_PERCENT
     options = ReduceOptions(
         target=target,
-        cost="macs" if storage is None else "storage",
+        cost=MULTIPLY_ADDS if storage is None else STORAGE,
         max_drop_percent=max_drop_percent,
         surely=surely,
         methods=methods_named(methods),
@@ -139,8 +154,56 @@ def reduce(
     )
     source, written = read_source(as_path(model)), as_path(output)
     own_card = _card_of(source, as_path(card), written)
+    timing = Timing.of(cost, engine)
     return _deliver(
-        source, own_card, as_path(images), written, options, max_images=max_images, progress=progress
+        source,
+        own_card,
+        as_path(images),
+        written,
+        options,
+        timing=timing,
+        max_images=max_images,
+        progress=progress,
+    )
+
+
+def profile(
+    model: AnyPath,
+    *,
+    engine: str = ENGINES[0],
+    methods: Sequence[str] = AUTO,
+    threads: int | None = None,
+    card: AnyPath | None = None,
+    progress: Progress = silent,
+) -> LatencyTable:
+    """Time the layers of a network, and what they may become, on this machine.
+
+    Args:
+        model: An ONNX file.
+        engine: What runs it: ``onnxruntime`` or ``ncnn``.
+        methods: Names of the ways a layer may be reduced.
+        threads: Threads within one inference; all processors if None.
+        card: A JSON file with a model card that takes the place of the network's own.
+        progress: Told how many convolutions are timed.
+
+    Raises:
+        InputError: A file or the card is bad, or the engine or its converter is not installed.
+        ModelRefusedError: The network cannot be reduced, or the engine refuses it.
+    """
+    require_choices(methods, RULE)
+    require_count("threads", threads, 1)
+    source = read_source(as_path(model))
+    own_card = source.require_card(as_path(card))
+    source, own_card, network = _readied(source, own_card)
+    named = methods_named(methods)
+    return time_layers(
+        source,
+        network,
+        own_card,
+        named,
+        engine=engine,
+        threads=threads or default_threads(),
+        progress=progress,
     )
 
 
@@ -168,13 +231,16 @@ def _deliver(
     output: Path | None,
     options: ReduceOptions,
     *,
+    timing: Timing,
     max_images: int,
     progress: Progress,
 ) -> Delivery:
-    source = with_batch_of_one(source, card.input.size, card.input.layout)
-    card = replace(card, input=fitted(card.input, source.input, source.path))
-    network = read_network(source, card.input.size, card.input.layout)
-    require_reducible(network)
+    source, card, network = _readied(source, card)
+    task = TimingTask(source, network, card, options.threads)
+    table = timing.table(task, options.methods, progress)
+    if table is not None:
+        shapes = [layer.shape for layer in network.layers]
+        options = replace(options, cost=time_measure(table, shapes))
     original = source.network(options.threads)
     completed(card, original)  # it runs, on the card's terms
     require_comparable(Model(original, card), source.proto)
@@ -185,12 +251,26 @@ def _deliver(
         )
         judge = Judge(card, network.model, calibration.apart, options.threads)
         reduction = reduce_network(network, calibration, options, progress, judge=judge)
+    timed = None
+    if table is not None:
+        promise = Promise(reduction.ratio(options.cost), options.target)
+        timed = timing.check(task, reduction.model, table, promise)
+        reduction = replace(reduction, reached=reduction.reached and (timed is None or timed.holds))
     card = replace(card, provenance=_provenance(source, card, options, reduction))
     path = None
     if output is not None:
         path = output if reduction.reached else best_found_path(output)
-        card = write_with_card(reduction.model, card, path)
-    return Delivery(path, card, reduction, (*chosen.skipped, *calibration.skipped), options)
+        card = write_for(timing.engine, reduction.model, card, path)
+    return Delivery(path, card, reduction, (*chosen.skipped, *calibration.skipped), options, timed)
+
+
+def _readied(source: SourceModel, card: ModelCard) -> tuple[SourceModel, ModelCard, ReducibleNetwork]:
+    """A network of one image at a time, its card completed, and its layers, some of which can be reduced."""
+    source = with_batch_of_one(source, card.input.size, card.input.layout)
+    card = replace(card, input=fitted(card.input, source.input, source.path))
+    network = read_network(source, card.input.size, card.input.layout)
+    require_reducible(network)
+    return source, card, network
 
 
 def _card_of(source: SourceModel, override: Path | None, output: Path | None) -> ModelCard:
@@ -214,12 +294,13 @@ def _provenance(
         **earlier,
         "source": readable(source.path.name),
         "source_sha256": source.sha256,
-        "speedup": options.target if options.cost == "macs" else None,
-        "storage": options.target if options.cost == "storage" else None,
+        "speedup": options.target if options.cost is not STORAGE else None,
+        "storage": options.target if options.cost is STORAGE else None,
         "max_drop_percent": options.max_drop_percent,
         "agreement_percent": reduction.agreement_percent,
         "methods": [method.name for method in options.methods],
         "ranks": options.rule,
+        "cost": options.cost.name,
         "seed": options.seed,
         "images": reduction.images,
         "versions": versions(),

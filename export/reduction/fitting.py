@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import onnx
 
 from export.calibrate.passes import Passes
-from export.choose.cost import COSTS
 from export.choose.offers import Offer
 from export.choose.ranks import RULES
 from export.choose.selection import Decision
@@ -56,10 +55,10 @@ class Fitter:
         Returns:
             The candidates chosen, by the outputs of their layers; layers not in it stay.
         """
-        cost = COSTS[self._options.cost]
-        fixed = cost(self._network.counted)
-        whole = fixed + sum(cost([layer.shape]) for layer in self._network.layers)
-        return RULES[self._options.rule](self._offers, whole / target - fixed, cost)
+        measure = self._options.cost
+        fixed = measure.rest + measure.of(self._network.counted)
+        whole = fixed + sum(measure.of([layer.shape]) for layer in self._network.layers)
+        return RULES[self._options.rule](self._offers, whole / target - fixed, measure.of)
 
     def reduce(self, decision: Decision) -> ReducedNetwork:
         """Fit and replace layer after layer, so that each is what was decided.

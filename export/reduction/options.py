@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from export.choose.cost import MULTIPLY_ADDS, Measure
 from export.methods import all_methods
 from export.methods.base import Method
 
@@ -13,7 +14,7 @@ class ReduceOptions:
     Attributes:
         target: The whole network's cost before over after, at least 1; None for the most that
             ``max_drop_percent`` allows.
-        cost: What is to become less: a key of ``cost.COSTS``.
+        cost: What is to become less.
         max_drop_percent: Agreement with the original that may be lost.
         surely: Whether that is judged by the lower end of the agreement's confidence interval, where there
             are images enough for it.
@@ -25,7 +26,7 @@ class ReduceOptions:
     """
 
     target: float | None = 2.0
-    cost: str = "macs"
+    cost: Measure = MULTIPLY_ADDS
     max_drop_percent: float = 100.0
     surely: bool = False
     methods: tuple[Method, ...] = field(default_factory=all_methods)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx
 
-from export.choose.cost import COSTS, stored_bytes
+from export.choose.cost import MULTIPLY_ADDS, STORAGE, Measure, stored_bytes
 from export.judge.agreement import Agreement
 from export.layer import ConvolutionShape, Costed, CountedNode, Layer
 from export.methods.base import Replacement
@@ -66,9 +66,9 @@ class LayerReport:
         """Least size on disk of the weights and biases in the reduced network, in bytes."""
         return int(stored_bytes(self.after))
 
-    def cost(self, name: str) -> tuple[float, float]:
-        """What the layer cost before, and what stands for it now; ``name`` is a key of ``cost.COSTS``."""
-        return COSTS[name]([self.before]), COSTS[name](self.after)
+    def cost(self, measure: Measure) -> tuple[float, float]:
+        """What the layer cost before, and what stands for it now."""
+        return measure.of([self.before]), measure.of(self.after)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class ReducedNetwork:
     @property
     def speedup(self) -> float:
         """Multiply-adds of the original over those of the reduced network."""
-        return self.ratio("macs")
+        return self.ratio(MULTIPLY_ADDS)
 
     @property
     def parameters_ratio(self) -> float:
@@ -102,12 +102,14 @@ class ReducedNetwork:
     @property
     def storage_ratio(self) -> float:
         """Size of the original's weights on disk over the least size of those of the reduced network."""
-        return self.ratio("storage")
+        return self.ratio(STORAGE)
 
-    def ratio(self, cost: str) -> float:
-        """The original's cost over that of the reduced network; ``cost`` is a key of ``cost.COSTS``."""
-        costs = [layer.cost(cost) for layer in self.layers]
-        return sum(before for before, _ in costs) / max(sum(after for _, after in costs), 1)
+    def ratio(self, measure: Measure) -> float:
+        """The original's cost over that of the reduced network."""
+        costs = [layer.cost(measure) for layer in self.layers]
+        before = measure.rest + sum(own for own, _ in costs)
+        after = measure.rest + sum(own for _, own in costs)
+        return before / max(after, 1)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Reduction(ReducedNetwork):
         image_passes: Work of all passes over the images, in passes through the original network.
         seconds: Time taken.
         agreement: With the original, as judged; None if not judged.
-        cost: What was to become less: a key of ``cost.COSTS``.
+        cost: What was to become less.
         reached: Whether the target was reached within the allowed loss.
     """
 
@@ -127,7 +129,7 @@ class Reduction(ReducedNetwork):
     image_passes: float
     seconds: float
     agreement: Agreement | None
-    cost: str
+    cost: Measure
     reached: bool
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from export.choose.cost import UNITS
+from export.choose.cost import Measure
 from export.network.tally import uncounted_documents
 from export.reduction.result import LayerReport, Reduction
 
@@ -22,7 +22,7 @@ def reduction_document(
     return {
         **provenance,
         "macs_ratio": reduction.speedup,
-        "cost_unit": UNITS[reduction.cost],
+        "cost_unit": reduction.cost.unit,
         "cost_ratio": reduction.ratio(reduction.cost),
         "agreement_percent": reduction.agreement_percent,
         "agreement": agreement.to_document() if agreement else None,
@@ -37,7 +37,7 @@ def reduction_document(
     }
 
 
-def _layer_document(layer: LayerReport, cost: str) -> dict[str, Any]:
+def _layer_document(layer: LayerReport, cost: Measure) -> dict[str, Any]:
     before, after = layer.cost(cost)
     return {
         "name": layer.name,

@@ -27,6 +27,7 @@ from edge_runtime.model.network import default_threads
 from export.calibrate.calibration_set import calibration_set
 from export.calibrate.images import find_images
 from export.calibrate.padding import SquarePadding
+from export.choose.cost import MULTIPLY_ADDS, STORAGE, Measure
 from export.judge.classification import ClassifierScore, evaluate_classifiers
 from export.judge.detection import DetectorScore, evaluate_detectors
 from export.methods import all_methods, methods_named
@@ -89,7 +90,7 @@ class Way:
     name: str
     methods: tuple[Method, ...] = field(repr=False)
     nonlinear: bool = False
-    cost: str = "macs"
+    cost: Measure = MULTIPLY_ADDS
 
 
 WAYS = (
@@ -104,13 +105,13 @@ WAYS = (
     Way("spatial (Jaderberg)", methods_named(["spatial"])),
     Way("combined, 3d (Zhang)", methods_named(["combined"])),
     Way("auto", all_methods(), nonlinear=True),
-    Way("sparse connections (Sun)", methods_named(["sparse"]), cost="storage"),
+    Way("sparse connections (Sun)", methods_named(["sparse"]), cost=STORAGE),
     Way(
         "fully connected layers (Girshick; best of all fits)",
         methods_named(["fully-connected"]),
-        cost="storage",
+        cost=STORAGE,
     ),
-    Way("auto, by storage", all_methods(), nonlinear=True, cost="storage"),
+    Way("auto, by storage", all_methods(), nonlinear=True, cost=STORAGE),
 )
 
 
@@ -214,7 +215,10 @@ def tables(task: Task, ratios: list[float], figures: Figures) -> Iterator[str]:
     """The tables of one network in Markdown, row by row."""
     baseline = figures.get(task.network) or {}
     whole = " / ".join(f"{name} {_text(name, value)}" for name, value in baseline.items())
-    for cost, title in (("macs", "speed-up in multiply-adds"), ("storage", "less storage for the weights")):
+    for cost, title in (
+        (MULTIPLY_ADDS, "speed-up in multiply-adds"),
+        (STORAGE, "less storage for the weights"),
+    ):
         yield f"\n**{task.network}** ({whole}), {title}: {' / '.join(baseline)} lost\n"
         yield "| | " + " | ".join(f"{ratio:g}×" for ratio in ratios) + " |"
         yield "|---" * (len(ratios) + 1) + "|"

@@ -24,6 +24,7 @@ from edge_runtime.model.ncnn_form import METADATA_KEY, NcnnForm
 from edge_runtime.model.network import Network, default_threads
 from edge_runtime.model.one_file import require_model_file, require_one_file
 from edge_runtime.model.onnx_file import OnnxFile, opened
+from edge_runtime.model.trial import Trial
 
 # ncnn's headers promise no more of Winograd's method; what was seen on six networks is below 2e-5.
 CLOSENESS = 1e-3
@@ -61,7 +62,8 @@ class NcnnNetwork(Network):
                 "'pi-export convert' makes it for another size"
             )
         extractor = self.net.create_extractor()
-        extractor.input(self.form.input_blob, ncnn.Mat(tensor[0]))
+        # A copy of its own: layers that work in place would crash on, or write into, memory of numpy's.
+        extractor.input(self.form.input_blob, ncnn.Mat(tensor[0]).clone())
         return [
             self._extract(extractor, blob, output.shape)
             for blob, output in zip(self.form.output_blobs, self.outputs, strict=True)
@@ -96,6 +98,20 @@ def open_network(path: Path, threads: int | None = None) -> NcnnNetwork:
         with native_silence():  # what it complains of follows in a line of ours
             net = _load(form, file, path, threads or default_threads())
         return NcnnNetwork(path, form.input, form.outputs, file.metadata, net, form)
+
+
+def trial_network(trial: Trial, threads: int) -> NcnnNetwork:
+    """A network of a single convolution, to be timed.
+
+    Raises:
+        ModelRefusedError: ncnn refuses it.
+    """
+    net = ncnn.Net()
+    _set_options(net.opt, threads)
+    if net.load_param_mem(trial.ncnn_param()) != 0 or _load_weights(net, [trial.ncnn_weights()]) != 0:
+        raise ModelRefusedError(f"ncnn refuses {trial}")
+    form = NcnnForm(trial.ncnn_param(), (), trial.input, "in0", (trial.output,), ("out0",), "", "")
+    return NcnnNetwork(Path("trial"), form.input, form.outputs, {}, net, form)
 
 
 def unknown_layers(param: str) -> set[str]:

@@ -19,6 +19,7 @@ from edge_runtime.model.image import Tensor
 from edge_runtime.model.input_form import InputForm, only_input
 from edge_runtime.model.network import Network, OutputForm, default_threads
 from edge_runtime.model.one_file import require_model_file, require_one_file
+from edge_runtime.model.trial import Trial
 
 onnxruntime.set_default_logger_severity(4)
 onnxruntime.disable_telemetry_events()
@@ -96,6 +97,15 @@ def open_network(path: Path, threads: int | None = None) -> OnnxruntimeNetwork:
             raise InputError(f"{path} is not an ONNX file, or is cut short") from error
         raise ModelRefusedError(f"{path}: onnxruntime refuses it: {_first_line(error)}") from error
     return _network(session, path)
+
+
+def trial_network(trial: Trial, threads: int) -> OnnxruntimeNetwork:
+    """A network of a single convolution, to be timed.
+
+    Raises:
+        ModelRefusedError: onnxruntime refuses it.
+    """
+    return network_from_bytes(trial.onnx(), Path("trial"), threads)
 
 
 def network_from_bytes(model: bytes, path: Path, threads: int) -> OnnxruntimeNetwork:

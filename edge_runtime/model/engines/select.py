@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.model.network import Network
+from edge_runtime.model.trial import Trial
 from edge_runtime.settings.arguments import ENGINES
 
 
@@ -31,6 +32,23 @@ def open_network(path: Path, threads: int | None = None, engine: str = ENGINES[0
     from edge_runtime.model.engines import onnxruntime  # noqa: PLC0415
 
     return onnxruntime.open_network(path, threads)
+
+
+def trial_network(trial: Trial, threads: int, engine: str) -> Network:
+    """A network of a single convolution, to be timed under an engine.
+
+    Raises:
+        InputError: There is no such engine, or it is not installed.
+        ModelRefusedError: It refuses the network.
+    """
+    load_engine(engine)
+    if engine == "ncnn":
+        from edge_runtime.model.engines import ncnn  # noqa: PLC0415
+
+        return ncnn.trial_network(trial, threads)
+    from edge_runtime.model.engines import onnxruntime  # noqa: PLC0415
+
+    return onnxruntime.trial_network(trial, threads)
 
 
 def load_engine(engine: str) -> None:

@@ -1,4 +1,4 @@
-from export.choose.cost import COSTS, UNITS
+from export.choose.cost import MULTIPLY_ADDS, STORAGE
 from export.layer import ConvolutionShape
 
 # 8 filters of 3x3 on 4 channels at 5x6 positions, and 2 of 1x1 on those 8
@@ -7,9 +7,5 @@ SECOND = ConvolutionShape(2, 8, (1, 1), (5, 6), bias=False)
 
 
 def test_costs_add_up_over_convolutions() -> None:
-    assert COSTS["macs"]([FIRST, SECOND]) == 30 * (8 * 4 * 9) + 30 * (2 * 8)
-    assert COSTS["storage"]([FIRST, SECOND]) == 4 * (8 * 4 * 9 + 8 + 2 * 8)
-
-
-def test_every_cost_has_a_unit() -> None:
-    assert COSTS.keys() == UNITS.keys()
+    assert MULTIPLY_ADDS.of([FIRST, SECOND]) == 30 * (8 * 4 * 9) + 30 * (2 * 8)
+    assert STORAGE.of([FIRST, SECOND]) == 4 * (8 * 4 * 9 + 8 + 2 * 8)

@@ -5,6 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from export.choose.cost import STORAGE
 from export.report.documents import reduction_document
 from tests.attacks.networks import model_of
 from tests.export.reductions import reduce
@@ -60,7 +61,7 @@ def test_ratio_is_of_all_that_multiplies(domain: str) -> None:
 
 
 def test_storage_is_of_all_weights() -> None:
-    reduction = reduce(decoder(), target=1.3, cost="storage")
+    reduction = reduce(decoder(), target=1.3, cost=STORAGE)
     stored = 4 * (8 * 27 + 16 * 72 + 16 * 16)
     after = sum(row.storage_bytes_after for row in reduction.layers)
     assert reduction.storage_ratio == pytest.approx(stored / after)

@@ -19,8 +19,8 @@ from edge_runtime.model.image import Tensor
 from edge_runtime.model.ncnn_form import NcnnForm
 from edge_runtime.model.network import Network, OutputForm
 from edge_runtime.model.onnx_file import OnnxFile
-from export.finish.pnnx import Converted, convert
-from export.finish.weight_pieces import pieces_of
+from export.convert.pnnx import Converted, convert
+from export.convert.weight_pieces import pieces_of
 from export.network.batch import with_batch_of_one
 from export.network.card import completed, with_card
 from export.network.engine_form import with_form

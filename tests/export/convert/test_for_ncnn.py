@@ -19,8 +19,8 @@ from edge_runtime.model.golden import golden_frame
 from edge_runtime.model.image import Image
 from edge_runtime.model.ncnn_form import METADATA_KEY
 from export.calibrate.images import ImageReader, find_images, prepare
-from export.finish.convert import convert_for_ncnn
-from export.finish.weight_pieces import pieces_of
+from export.convert.for_ncnn import convert_for_ncnn
+from export.convert.weight_pieces import pieces_of
 from export.network.source import read_source
 from export.reduction.file import reduce
 from tests.attacks.networks import model_of, save
@@ -110,7 +110,7 @@ def test_pixels_of_uint8_are_refused(tmp_path: Path) -> None:
 def test_without_the_converter_one_line_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.finish.pnnx.importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setattr("export.convert.pnnx.importlib.util.find_spec", lambda _name: None)
     with pytest.raises(InputError, match="pip install"):
         convert(demo.path(), tmp_path / "out.onnx")
 

@@ -1,0 +1,62 @@
+"""``pi-export profile``: what each candidate for a layer costs on this machine."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.base.files import require_writable, write_text
+from edge_runtime.base.program import print_to_stdout
+from edge_runtime.settings.arguments import ENGINES, positive
+from export.commands.arguments import add_card_option, method_names
+
+if TYPE_CHECKING:
+    from edge_runtime.settings.command_line import Subparsers
+
+
+def add(commands: "Subparsers") -> None:
+    """Add ``pi-export profile`` to the commands of the parser."""
+    parser = commands.add_parser(
+        "profile",
+        help="measure what each candidate for a layer costs on this machine",
+        description="Time the layers of a network, and what they may become, on this machine: a table for "
+        "'pi-export reduce --cost TABLE.json'.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
+    parser.add_argument("-o", dest="output", type=Path, required=True, metavar="TABLE.json")
+    parser.add_argument(
+        "--engine", choices=ENGINES, default=ENGINES[0], help="what runs the network (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--methods",
+        type=method_names,
+        default="auto",
+        metavar="auto|NAME,...",
+        help="ways a layer may be reduced, by name (default: auto)",
+    )
+    parser.add_argument(
+        "--threads", type=positive, metavar="N", help="threads of one inference (default: all)"
+    )
+    add_card_option(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from export.commands.progress_bars import progress_bars  # noqa: PLC0415  numpy and onnx load here
+    from export.reduction.file import profile  # noqa: PLC0415
+
+    require_writable(arguments.output)
+    with progress_bars() as progress:
+        table = profile(
+            arguments.model,
+            engine=arguments.engine,
+            methods=arguments.methods,
+            threads=arguments.threads,
+            card=arguments.input,
+            progress=progress,
+        )
+    write_text(arguments.output, table.to_json())
+    print_to_stdout(
+        f"{arguments.output}: {len(table.points) + len(table.between)} convolutions under {table.engine}, "
+        f"{table.threads} threads; the network takes {table.network_ns / 1e6:.3g} ms"
+    )
+    return 0

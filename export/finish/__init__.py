@@ -1,1 +1,0 @@
-"""What may follow a reduction: the form that another engine needs."""

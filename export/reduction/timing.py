@@ -1,0 +1,185 @@
+"""Time as what a reduction is to save: the table it chooses by, and whether the result keeps the promise."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from edge_runtime.base.errors import InputError
+from edge_runtime.machine.board import read_board
+from edge_runtime.model.card import ModelCard
+from edge_runtime.model.engines.select import load_engine
+from export.choose.latency import LatencyTable
+from export.choose.profile import profile, time_networks, write_for
+from export.methods.base import Method
+from export.network.layers import ReducibleNetwork
+from export.network.source import SourceModel
+from export.paths import AnyPath
+from export.progress import Progress
+
+MULTIPLY_ADDS, LOCAL = "macs", "local"
+KEPT = 0.9  # of a speed-up that was asked for: a promise of time holds within a tenth
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The original and the reduced network, timed in turn on this machine.
+
+    Attributes:
+        original_ns: What the original takes, in nanoseconds.
+        reduced_ns: What the reduced network takes.
+        engine: What ran them.
+        threads: Threads within one inference.
+        predicted: The speed-up that the cost table promised.
+        target: The speed-up that was asked for; None where none was.
+    """
+
+    original_ns: float
+    reduced_ns: float
+    engine: str
+    threads: int
+    predicted: float
+    target: float | None
+
+    @property
+    def speedup(self) -> float:
+        """How many times faster the reduced network is."""
+        return self.original_ns / self.reduced_ns
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was asked for was reached, within a tenth."""
+        return self.target is None or self.speedup >= KEPT * self.target
+
+    def words(self) -> str:
+        """The figures in a sentence."""
+        return (
+            f"{self.original_ns / 1e6:.3g} ms before, {self.reduced_ns / 1e6:.3g} ms after under "
+            f"{self.engine} on this machine, {self.threads} threads: {self.speedup:.2f}x faster (predicted "
+            f"{self.predicted:.2f}x)"
+        )
+
+
+@dataclass(frozen=True)
+class Timing:
+    """By what cost a reduction chooses, and what is to run its result.
+
+    Attributes:
+        engine: What is to run the network.
+        given: A table that was measured before; None where there is none.
+        local: Whether one is to be measured here.
+    """
+
+    engine: str
+    given: LatencyTable | None = None
+    local: bool = False
+
+    @classmethod
+    def of(cls, cost: AnyPath, engine: str | None) -> "Timing":
+        """Read what was asked for, before any work.
+
+        Args:
+            cost: ``macs``, ``local``, or the file of a cost table.
+            engine: What is to run the network; the table's if None, onnxruntime where there is none.
+
+        Raises:
+            InputError: The table cannot be read or is of another engine, or the engine is not installed.
+        """
+        given = None if cost in (MULTIPLY_ADDS, LOCAL) else _read(Path(cost))
+        if given is not None and engine not in (None, given.engine):
+            raise InputError(f"{cost} is of {given.engine}, not of {engine}: profile the network under that")
+        engine = engine or (given.engine if given else "onnxruntime")
+        load_engine(engine)
+        return cls(engine, given, cost == LOCAL)
+
+    def table(
+        self, task: "TimingTask", methods: tuple[Method, ...], progress: Progress
+    ) -> LatencyTable | None:
+        """The cost table of a network; None where multiply-adds or bytes are what counts.
+
+        Args:
+            task: The network.
+            methods: The ways a layer may be replaced.
+            progress: Told how many convolutions are timed.
+
+        Raises:
+            InputError: The table is of another network.
+        """
+        if self.given is not None and self.given.source_sha256 != task.source.sha256:
+            raise InputError("the cost table is of another network: profile this one")
+        if not self.local:
+            return self.given
+        return profile(
+            task.source,
+            task.network,
+            task.card,
+            methods,
+            engine=self.engine,
+            threads=task.threads,
+            progress=progress,
+        )
+
+    def check(
+        self, task: "TimingTask", reduced: onnx.ModelProto, table: LatencyTable, promise: "Promise"
+    ) -> Timed | None:
+        """Time the result against the original; None where the table is of another machine than this.
+
+        Args:
+            task: The original network.
+            reduced: What became of it.
+            table: By which it was chosen.
+            promise: What was predicted and asked for.
+
+        Raises:
+            ModelRefusedError: The engine refuses the reduced network.
+        """
+        board = read_board()
+        if (table.machine.get("cpu"), table.machine.get("arch")) != (board.cpu, board.arch):
+            return None
+        with tempfile.TemporaryDirectory(prefix="pi-export-") as name:
+            paths = [Path(name) / "original.onnx", Path(name) / "reduced.onnx"]
+            for proto, path in zip((task.source.proto, reduced), paths, strict=True):
+                write_for(self.engine, proto, task.card, path)
+            (before, after), _ = time_networks(paths, self.engine, table.threads)
+        return Timed(before, after, self.engine, table.threads, promise.predicted, promise.target)
+
+
+@dataclass(frozen=True)
+class TimingTask:
+    """A network that is to be timed.
+
+    Attributes:
+        source: The network.
+        network: The same, as read.
+        card: Its card.
+        threads: Threads within one inference.
+    """
+
+    source: SourceModel
+    network: ReducibleNetwork
+    card: ModelCard
+    threads: int
+
+
+@dataclass(frozen=True)
+class Promise:
+    """How many times faster a network is to be.
+
+    Attributes:
+        predicted: As the cost table says.
+        target: As was asked for; None where nothing was.
+    """
+
+    predicted: float
+    target: float | None
+
+
+def _read(path: Path) -> LatencyTable:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"cannot read the cost table {path}: give macs, local, or a file that 'pi-export profile' wrote"
+        ) from error
+    return LatencyTable.from_json(text, str(path))
