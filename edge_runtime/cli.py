@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> "CommandParser":
     from edge_runtime import __version__  # noqa: PLC0415
-    from edge_runtime.commands import bench, config, doctor, live, service  # noqa: PLC0415
+    from edge_runtime.commands import bench, config, doctor, live, service, trials  # noqa: PLC0415
     from edge_runtime.settings.command_line import CommandParser  # noqa: PLC0415
 
     parser = CommandParser(
@@ -47,7 +47,7 @@ def _parser() -> "CommandParser":
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     live.add(parser)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (service, config, doctor, bench):
+    for command in (service, config, doctor, bench, trials):
         command.add(subparsers)
     return parser
 

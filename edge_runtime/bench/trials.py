@@ -31,10 +31,15 @@ def measure(job: TrialsJob) -> dict[str, Any]:
         InputError: The engine is not there.
         ModelRefusedError: It refuses a convolution.
     """
-    trials = [_trial(fields) for fields in job.trials]
+    trials = trials_of(job)
     evictor = np.zeros(largest_cache_bytes() // 4 + 1, np.float32)
     rounds = [[_median_ms(trial, job, evictor) for trial in trials] for _ in range(job.rounds)]
     return {"ms": [list(each) for each in zip(*rounds, strict=True)]}
+
+
+def trials_of(job: TrialsJob) -> list[Trial]:
+    """The convolutions of a job. Raises ``TypeError`` where they are none."""
+    return [_trial(fields) for fields in job.trials]
 
 
 def _trial(fields: Sequence[Any]) -> Trial:

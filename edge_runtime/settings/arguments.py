@@ -32,6 +32,14 @@ def ratio(text: str) -> float:
     return value
 
 
+def positive_ms(text: str) -> float:
+    """An argument type: a number of milliseconds above 0."""
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds above 0")
+    return value
+
+
 def percent(text: str) -> float:
     """An argument type: a number from 0 to 100."""
     value = _number(text)

@@ -1,24 +1,20 @@
-"""Measuring what each candidate for a layer would cost on this machine: the cost table of a network."""
+"""Measuring what each candidate for a layer would cost on a machine: the cost table of a network."""
 
 import dataclasses
-import platform
 import statistics
 import tempfile
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 
-from edge_runtime import __version__
-from edge_runtime.bench.children import ask
-from edge_runtime.bench.messages import Job, Round, TrialsJob
-from edge_runtime.machine.board import read_board, read_condition
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.select import load_engine
 from edge_runtime.model.trial import Trial
 from export.choose.latency import PACK, Family, LatencyTable, Point, family_of, is_depthwise
+from export.choose.places import Place
 from export.layer import ConvolutionShape, Layer
 from export.methods.base import Method
 from export.network.card import write_with_card
@@ -26,8 +22,6 @@ from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel, read_source
 from export.progress import Progress
 
-BATCH = 24  # convolutions timed in one process
-WHOLE_ROUNDS, WHOLE_SECONDS = 3, 0.5
 # What stands around a convolution in a trial is fitted to these: channels and side of pictures.
 AROUND = ((8, 8), (64, 16), (64, 64), (64, 96), (64, 160))
 STEP = 8  # kernels are made for multiples of it
@@ -42,9 +36,10 @@ def profile(
     *,
     engine: str,
     threads: int,
+    place: Place,
     progress: Progress,
 ) -> LatencyTable:
-    """Time what the layers of a network are, and what they may become, on this machine.
+    """Time what the layers of a network are, and what they may become.
 
     Args:
         source: The network.
@@ -53,35 +48,32 @@ def profile(
         methods: The ways a layer may be replaced.
         engine: What runs it.
         threads: Threads within one inference.
+        place: Where to time it.
         progress: Told how many convolutions are done, and how many there are.
 
     Raises:
         InputError: The engine, or the converter for it, is not installed.
         ModelRefusedError: The engine refuses the network.
+        RemoteError: The place is another machine, which does not answer.
     """
     with tempfile.TemporaryDirectory(prefix="pi-export-") as name:
         whole = Path(name) / "network.onnx"
         write_for(engine, source.proto, card, whole)
-        network_ns, versions = time_networks([whole], engine, threads)
+        (network_ms,) = place.networks([whole], engine, threads)
     wanted = list(shapes_to_time(network.reducible, methods))
     between = list(_between(wanted))
     around = [Trial(channels, channels, (0, 0), (side, side)) for channels, side in AROUND]
     trials = [*around, *(_trial(shape) for shape in (*wanted, *between))]
-    rounds: list[list[float]] = []
-    for first in range(0, len(trials), BATCH):
-        batch = [list(dataclasses.astuple(trial)) for trial in trials[first : first + BATCH]]
-        progress(TASK, first, len(trials))
-        rounds += ask("edge_runtime.bench.trials", TrialsJob(batch, engine, threads), TASK).fields["ms"]
-    progress(TASK, len(trials), len(trials))
+    rounds = place.convolutions(trials, engine, threads, partial(progress, TASK))
     line = _line_around(around, [statistics.median(each) for each in rounds[: len(around)]])
     own = zip((*wanted, *between), trials[len(around) :], rounds[len(around) :], strict=True)
     points = tuple(_point(shape, trial, each, line) for shape, trial, each in own)
     return LatencyTable(
         engine,
         threads,
-        _machine(versions),
+        place.machine(),
         source.sha256,
-        network_ns[0],
+        network_ms * 1e6,
         points[: len(wanted)],
         points[len(wanted) :],
     )
@@ -107,24 +99,6 @@ def write_for(engine: str, model: onnx.ModelProto, card: ModelCard, path: Path) 
         complete = write_with_card(model, card, plain)
         convert_for_ncnn(read_source(plain), path)
     return complete
-
-
-def time_networks(paths: Sequence[Path], engine: str, threads: int) -> tuple[list[float], dict[str, str]]:
-    """Time whole networks in turn, each in a process of its own.
-
-    Returns:
-        Median nanoseconds of each, and the versions of what ran them.
-    """
-    found: list[list[float]] = [[] for _ in paths]
-    versions: dict[str, str] = {}
-    for number in range(WHOLE_ROUNDS):
-        turns = list(zip(paths, found, strict=True))
-        for path, latencies in turns if number % 2 == 0 else reversed(turns):
-            job = Job(str(path), None, None, threads, WHOLE_SECONDS, engine)
-            done = Round.from_fields(ask("edge_runtime.bench.worker", job, str(path)).fields)
-            latencies.append(statistics.median(done.latency_ms))
-            versions = done.versions
-    return [statistics.median(latencies) * 1e6 for latencies in found], versions
 
 
 def shapes_to_time(layers: Iterable[Layer], methods: Sequence[Method]) -> Iterable[ConvolutionShape]:
@@ -212,17 +186,3 @@ def _point(
 
 def _values(trial: Trial) -> int:
     return int(np.prod([int(length or 1) for length in trial.input.shape]))
-
-
-def _machine(versions: dict[str, str]) -> dict[str, Any]:
-    board, condition = read_board(), read_condition()
-    return {
-        "model": board.model,
-        "cpu": board.cpu,
-        "arch": board.arch,
-        "cores": board.cores,
-        "kernel": platform.release(),
-        "governor": condition.governor,
-        "temperature_c": condition.temperature_c,
-        "versions": {"pi-infer": __version__, **versions},
-    }

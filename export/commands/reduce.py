@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.base.errors import TargetUnmetError
 from edge_runtime.base.files import require_writable
 from edge_runtime.base.program import print_to_stdout
-from edge_runtime.settings.arguments import ENGINES, percent, positive, ratio, whole
+from edge_runtime.settings.arguments import ENGINES, percent, positive, positive_ms, ratio, whole
 from export.commands.arguments import add_card_option, add_json_option, method_names
 from export.commands.printing import show, warn_of_skipped
 from export.reduction import defaults
@@ -42,6 +42,12 @@ def _add_goal(parser: argparse.ArgumentParser) -> None:
         help="cost before over after, see --cost (default: as much as --max-drop allows)",
     )
     goal.add_argument(
+        "--budget-ms",
+        type=positive_ms,
+        metavar="T",
+        help="instead: milliseconds of an inference; see --cost",
+    )
+    goal.add_argument(
         "--storage", type=ratio, metavar="X", help="instead: size of the weights on disk before over after"
     )
     parser.add_argument(
@@ -59,8 +65,8 @@ def _add_means(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cost",
         default="macs",
-        metavar="macs|local|TABLE.json",
-        help="what --speedup is of: multiply-adds, or time as measured on this machine, now (local) or "
+        metavar="macs|local|ssh:HOST|TABLE.json",
+        help="what --speedup is of: multiply-adds, or time as measured now, here (local) or over SSH, or "
         "before by 'pi-export profile' (default: %(default)s)",
     )
     parser.add_argument(
@@ -114,6 +120,7 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.images,
             arguments.output,
             speedup=arguments.speedup,
+            budget_ms=arguments.budget_ms,
             cost=arguments.cost,
             engine=arguments.engine,
             storage=arguments.storage,

@@ -26,6 +26,7 @@ from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
 from export.calibrate.images import find_images
 from export.choose.cost import MULTIPLY_ADDS, STORAGE, time_measure
 from export.choose.latency import LatencyTable
+from export.choose.places import Place, ThisMachine
 from export.choose.profile import profile as time_layers, write_for
 from export.judge.judge import Judge
 from export.judge.output_shapes import require_comparable
@@ -79,6 +80,7 @@ def reduce(
     output: AnyPath | None = None,
     *,
     speedup: float | None = None,
+    budget_ms: float | None = None,
     cost: AnyPath = "macs",
     engine: str | None = None,
     storage: float | None = None,
@@ -101,8 +103,10 @@ def reduce(
         output: The file to write; None to write none. Where the target is not reached, the best found goes
             to ``OUT.best.onnx`` beside it.
         speedup: Cost of the whole network before over after, at least 1.
-        cost: What ``speedup`` is of: ``macs``, multiply-adds; ``local``, time on this machine, which is
-            measured first; or a table that ``profile`` wrote, of time where that was measured.
+        budget_ms: Instead: milliseconds that one inference may take, by the table that ``cost`` names.
+        cost: What ``speedup`` is of: ``macs``, multiply-adds; ``local``, time on this machine, or
+            ``ssh:HOST``, on another, which is measured first; or a table that ``profile`` wrote, of time
+            where that was measured.
         engine: What is to run the network: ``onnxruntime``, or ``ncnn``, for which it is converted. A table's
             own engine where one is given, else ``onnxruntime``.
         storage: Instead: size of the weights on disk before over after.
@@ -131,6 +135,8 @@ def reduce(
         raise InputError("give a speed-up or a storage ratio, not both")
     if storage is not None and cost != "macs":
         raise InputError("cost says what a speed-up is of; a storage ratio has no use for it")
+    if budget_ms is not None and (cost == "macs" or speedup is not None or not budget_ms > 0):
+        raise InputError("a budget of milliseconds is above 0, needs a cost in time, and no speed-up with it")
     require_ratio("speedup", speedup)
     require_ratio("storage", storage)
     require_percent("max_drop_percent", max_drop_percent)
@@ -139,9 +145,10 @@ def reduce(
         require_count(name, number, least)
     target = speedup if storage is None else storage
     # A drop that is asked for is a promise; that none is delivered that lost ten points guards from wrecks.
-    surely = max_drop_percent is not None or target is None
+    without_target = target is None and budget_ms is None
+    surely = max_drop_percent is not None or without_target
     if max_drop_percent is None:
-        max_drop_percent = DROP_WITHOUT_TARGET_PERCENT if target is None else SANE_DROP_PERCENT
+        max_drop_percent = DROP_WITHOUT_TARGET_PERCENT if without_target else SANE_DROP_PERCENT
     options = ReduceOptions(
         target=target,
         cost=MULTIPLY_ADDS if storage is None else STORAGE,
@@ -162,6 +169,7 @@ def reduce(
         written,
         options,
         timing=timing,
+        budget_ms=budget_ms,
         max_images=max_images,
         progress=progress,
     )
@@ -174,9 +182,10 @@ def profile(
     methods: Sequence[str] = AUTO,
     threads: int | None = None,
     card: AnyPath | None = None,
+    place: Place | None = None,
     progress: Progress = silent,
 ) -> LatencyTable:
-    """Time the layers of a network, and what they may become, on this machine.
+    """Time the layers of a network, and what they may become, on this machine or another.
 
     Args:
         model: An ONNX file.
@@ -184,10 +193,12 @@ def profile(
         methods: Names of the ways a layer may be reduced.
         threads: Threads within one inference; all processors if None.
         card: A JSON file with a model card that takes the place of the network's own.
+        place: Where to time it; here if None.
         progress: Told how many convolutions are timed.
 
     Raises:
         InputError: A file or the card is bad, or the engine or its converter is not installed.
+        RemoteError: The place is another machine, which does not answer.
         ModelRefusedError: The network cannot be reduced, or the engine refuses it.
     """
     require_choices(methods, RULE)
@@ -195,14 +206,14 @@ def profile(
     source = read_source(as_path(model))
     own_card = source.require_card(as_path(card))
     source, own_card, network = _readied(source, own_card)
-    named = methods_named(methods)
     return time_layers(
         source,
         network,
         own_card,
-        named,
+        methods_named(methods),
         engine=engine,
         threads=threads or default_threads(),
+        place=place or ThisMachine(),
         progress=progress,
     )
 
@@ -232,6 +243,7 @@ def _deliver(
     options: ReduceOptions,
     *,
     timing: Timing,
+    budget_ms: float | None,
     max_images: int,
     progress: Progress,
 ) -> Delivery:
@@ -241,6 +253,8 @@ def _deliver(
     if table is not None:
         shapes = [layer.shape for layer in network.layers]
         options = replace(options, cost=time_measure(table, shapes))
+        if budget_ms is not None:
+            options = replace(options, target=max(1.0, table.network_ns / 1e6 / budget_ms))
     original = source.network(options.threads)
     completed(card, original)  # it runs, on the card's terms
     require_comparable(Model(original, card), source.proto)

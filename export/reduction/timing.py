@@ -1,6 +1,8 @@
 """Time as what a reduction is to save: the table it chooses by, and whether the result keeps the promise."""
 
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,27 +12,30 @@ from edge_runtime.base.errors import InputError
 from edge_runtime.machine.board import read_board
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.select import load_engine
+from edge_runtime.remote.host import RemoteHost
 from export.choose.latency import LatencyTable
-from export.choose.profile import profile, time_networks, write_for
+from export.choose.places import OtherMachine, Place, ThisMachine
+from export.choose.profile import profile, write_for
 from export.methods.base import Method
 from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel
 from export.paths import AnyPath
 from export.progress import Progress
 
-MULTIPLY_ADDS, LOCAL = "macs", "local"
+MULTIPLY_ADDS, LOCAL, REMOTE = "macs", "local", "ssh:"
 KEPT = 0.9  # of a speed-up that was asked for: a promise of time holds within a tenth
 
 
 @dataclass(frozen=True)
 class Timed:
-    """The original and the reduced network, timed in turn on this machine.
+    """The original and the reduced network, timed in turn on one machine.
 
     Attributes:
         original_ns: What the original takes, in nanoseconds.
         reduced_ns: What the reduced network takes.
         engine: What ran them.
         threads: Threads within one inference.
+        where: The machine, for people.
         predicted: The speed-up that the cost table promised.
         target: The speed-up that was asked for; None where none was.
     """
@@ -39,6 +44,7 @@ class Timed:
     reduced_ns: float
     engine: str
     threads: int
+    where: str
     predicted: float
     target: float | None
 
@@ -56,7 +62,7 @@ class Timed:
         """The figures in a sentence."""
         return (
             f"{self.original_ns / 1e6:.3g} ms before, {self.reduced_ns / 1e6:.3g} ms after under "
-            f"{self.engine} on this machine, {self.threads} threads: {self.speedup:.2f}x faster (predicted "
+            f"{self.engine} on {self.where}, {self.threads} threads: {self.speedup:.2f}x faster (predicted "
             f"{self.predicted:.2f}x)"
         )
 
@@ -68,30 +74,30 @@ class Timing:
     Attributes:
         engine: What is to run the network.
         given: A table that was measured before; None where there is none.
-        local: Whether one is to be measured here.
+        place: Goes to where one is to be measured; None where that is not wanted.
     """
 
     engine: str
     given: LatencyTable | None = None
-    local: bool = False
+    place: Callable[[], AbstractContextManager[Place]] | None = None
 
     @classmethod
     def of(cls, cost: AnyPath, engine: str | None) -> "Timing":
         """Read what was asked for, before any work.
 
         Args:
-            cost: ``macs``, ``local``, or the file of a cost table.
+            cost: ``macs``, ``local``, ``ssh:HOST``, or the file of a cost table.
             engine: What is to run the network; the table's if None, onnxruntime where there is none.
 
         Raises:
             InputError: The table cannot be read or is of another engine, or the engine is not installed.
         """
-        given = None if cost in (MULTIPLY_ADDS, LOCAL) else _read(Path(cost))
+        given = None if cost == MULTIPLY_ADDS or _place(str(cost)) else _read(Path(cost))
         if given is not None and engine not in (None, given.engine):
             raise InputError(f"{cost} is of {given.engine}, not of {engine}: profile the network under that")
         engine = engine or (given.engine if given else "onnxruntime")
         load_engine(engine)
-        return cls(engine, given, cost == LOCAL)
+        return cls(engine, given, _place(str(cost)))
 
     def table(
         self, task: "TimingTask", methods: tuple[Method, ...], progress: Progress
@@ -108,17 +114,19 @@ class Timing:
         """
         if self.given is not None and self.given.source_sha256 != task.source.sha256:
             raise InputError("the cost table is of another network: profile this one")
-        if not self.local:
+        if self.place is None:
             return self.given
-        return profile(
-            task.source,
-            task.network,
-            task.card,
-            methods,
-            engine=self.engine,
-            threads=task.threads,
-            progress=progress,
-        )
+        with self.place() as place:
+            return profile(
+                task.source,
+                task.network,
+                task.card,
+                methods,
+                engine=self.engine,
+                threads=task.threads,
+                place=place,
+                progress=progress,
+            )
 
     def check(
         self, task: "TimingTask", reduced: onnx.ModelProto, table: LatencyTable, promise: "Promise"
@@ -134,15 +142,18 @@ class Timing:
         Raises:
             ModelRefusedError: The engine refuses the reduced network.
         """
-        board = read_board()
-        if (table.machine.get("cpu"), table.machine.get("arch")) != (board.cpu, board.arch):
+        place = self.place or (_place(LOCAL) if _is_of_this_machine(table) else None)
+        if place is None:
             return None
-        with tempfile.TemporaryDirectory(prefix="pi-export-") as name:
+        with tempfile.TemporaryDirectory(prefix="pi-export-") as name, place() as there:
             paths = [Path(name) / "original.onnx", Path(name) / "reduced.onnx"]
             for proto, path in zip((task.source.proto, reduced), paths, strict=True):
                 write_for(self.engine, proto, task.card, path)
-            (before, after), _ = time_networks(paths, self.engine, table.threads)
-        return Timed(before, after, self.engine, table.threads, promise.predicted, promise.target)
+            before, after = there.networks(paths, self.engine, table.threads)
+            where = str(there.machine().get("host", "this machine"))
+        return Timed(
+            before * 1e6, after * 1e6, self.engine, table.threads, where, promise.predicted, promise.target
+        )
 
 
 @dataclass(frozen=True)
@@ -175,11 +186,32 @@ class Promise:
     target: float | None
 
 
+def _place(cost: str) -> Callable[[], AbstractContextManager[Place]] | None:
+    """What goes to the machine that a cost is measured on; None where nothing is to be measured."""
+    if cost == LOCAL:
+        return lambda: nullcontext(ThisMachine())
+    if cost.startswith(REMOTE):
+        remote = RemoteHost(cost.removeprefix(REMOTE))
+        return lambda: _there(remote)
+    return None
+
+
+@contextmanager
+def _there(remote: RemoteHost) -> Iterator[Place]:
+    with remote:
+        yield OtherMachine(remote)
+
+
+def _is_of_this_machine(table: LatencyTable) -> bool:
+    board = read_board()
+    return (table.machine.get("cpu"), table.machine.get("arch")) == (board.cpu, board.arch)
+
+
 def _read(path: Path) -> LatencyTable:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"cannot read the cost table {path}: give macs, local, or a file that 'pi-export profile' wrote"
+            f"cannot read the cost table {path}: give macs, local, ssh:HOST, or a file of 'pi-export profile'"
         ) from error
     return LatencyTable.from_json(text, str(path))

@@ -25,6 +25,8 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_runtime.base.errors import InputError, RemoteError
 from edge_runtime.bench.report import from_json
 from edge_runtime.remote.host import RemoteHost
+from export.choose.latency import LatencyTable
+from tests.attacks.networks import write_network
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 SHORT = ("--seconds", "0.02", "--rounds", "1", "--threads", "1")
@@ -454,3 +456,44 @@ def assert_refused(server: Server, done: "subprocess.CompletedProcess[str]", hin
     assert hint in line
     assert not server.calls.exists()
     assert server.blobs() == {}
+
+
+def test_a_cost_table_is_measured_there(server: Server, tmp_path: Path) -> None:
+    """The workstation sends shapes and one network; what comes back says whose times they are."""
+    write_network(tmp_path / "model.onnx")
+    output = tmp_path / "table.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "export.cli", "profile", tmp_path / "model.onnx", "-o", output),
+            *("--methods", "channel", "--threads", "1", "--host", HOST, "--ssh-config", server.config),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    table = LatencyTable.from_json(output.read_text(), "table")
+    assert table.machine["host"] == HOST
+    assert {"pi-infer", "onnxruntime"} <= set(table.machine["versions"])
+    assert all(point.ns > 0 for point in table.points)
+    calls = server.calls.read_text()
+    assert "bench" in calls
+    assert "trials" in calls
+
+
+def test_a_machine_whose_pi_infer_knows_no_trials_is_named(server: Server, tmp_path: Path) -> None:
+    write_network(tmp_path / "model.onnx")
+    output = tmp_path / "table.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "export.cli", "profile", tmp_path / "model.onnx", "-o", output),
+            *("--host", HOST, "--ssh-config", server.config, "--remote-command", "echo"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert done.stderr.startswith(f"pi-export: error: {HOST}: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not output.exists()

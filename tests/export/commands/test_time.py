@@ -91,6 +91,24 @@ def test_a_table_by_multiply_adds_chooses_as_multiply_adds_do(network: Path, tmp
     assert (by_time["cost_unit"], by_macs["cost_unit"]) == ("ns", "macs")
 
 
+def test_a_budget_is_a_speed_up_of_the_network_as_it_was_timed(network: Path, tmp_path: Path) -> None:
+    table = table_with(network, tmp_path / "t.json", lambda shape: float(shape.macs))
+    whole = json.loads(table.read_text())
+    total = sum(layer["macs_before"] for layer in inspected(network))
+    table.write_text(json.dumps(whole | {"network_ns": total}))
+    budget = str(total / 1e6 / 1.5)
+    by_budget = reduce(network, tmp_path / "b.onnx", "--cost", table, "--budget-ms", budget)
+    by_ratio = reduce(network, tmp_path / "r.onnx", "--cost", table, "--speedup", "1.5")
+    assert (by_budget["layers"], by_budget["reached"]) == (by_ratio["layers"], True)
+
+
+def inspected(network: Path) -> list[dict[str, int]]:
+    outcome = run_here("inspect", network / "model.onnx", "--json", network / "inspected.json")
+    assert outcome.code == 0
+    layers: list[dict[str, int]] = json.loads((network / "inspected.json").read_text())["layers"]
+    return [{"macs_before": layer["macs"]} for layer in layers]
+
+
 def test_a_network_for_ncnn_comes_out_ready_for_it(network: Path, tmp_path: Path) -> None:
     reduce(network, tmp_path / "out.onnx", "--engine", "ncnn", "--speedup", "1.5")
     for engine in ("onnxruntime", "ncnn"):
@@ -118,6 +136,7 @@ def test_local_measures_here_and_says_what_was_reached(network: Path, tmp_path: 
         (("--cost", "OTHER"), "another network"),
         (("--cost", "MODEL"), "cost table"),
         (("--storage", "2", "--cost", "local"), "storage"),
+        (("--budget-ms", "5"), "cost in time"),
     ],
 )
 def test_what_cannot_be_gone_by_is_said_before_any_work(
