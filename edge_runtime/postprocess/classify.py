@@ -86,10 +86,15 @@ class Classifier:
             image_shape: Not used either.
 
         Raises:
-            InputError: The card names a class that the network does not have.
+            InputError: The card names a class that the network does not have, or there are no scores.
         """
         del placement, image_shape
         scores = outputs[scores_index(outputs, self._card)].reshape(-1)
+        if scores.size == 1 and np.issubdtype(scores.dtype, np.integer):
+            raise InputError(
+                "the network gives the number of a class and no scores: let its card say task 'raw', which "
+                "hands numbers on, or export it with its scores"
+            )
         yes_or_no = is_yes_or_no(scores.size, self._card)
         self._require_labels_fit(2 if yes_or_no else scores.size)
         if not np.isfinite(scores).all():

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 # Not "-5" and not "-": a negative number and standard input are values.
 OPTION = re.compile(r"--?[A-Za-z][^\s=]*")
 
+#: What other words for an option mean, where the spelling does not show it.
+MEANT = {
+    "--card": "--input",
+    "--output": "-o",
+    "--out": "-o",
+    "--imgsz": "--input-size",
+    "--fps": "--framerate",
+}
+
 
 class CommandParser(argparse.ArgumentParser):
     """A parser that names the first option it does not know, and the one that was probably meant.
@@ -49,5 +58,10 @@ class CommandParser(argparse.ArgumentParser):
             option = OPTION.match(text)
             # A text with a blank is a value that begins with a dash, as argparse takes it, too.
             if option and " " not in text and option[0] not in self._option_string_actions:
-                near = closest(option[0], self._option_string_actions) if text.startswith("--") else None
+                near = self._meant(option[0]) if text.startswith("--") else None
                 self.error(f"unknown option {option[0]}{f'; did you mean {near}?' if near else ''}")
+
+    def _meant(self, option: str) -> str | None:
+        known = self._option_string_actions
+        meant = MEANT.get(option)
+        return meant if meant in known else closest(option, known)

@@ -128,6 +128,7 @@ def test_bad_usage_is_one_line(pi_infer: Run, arguments: tuple[str, ...], words:
         (("--modle", "x"), "unknown option --modle; did you mean --model? (see pi-infer --help)"),
         (("--modle=x", "config"), "unknown option --modle; did you mean --model? (see pi-infer --help)"),
         (("bench", "--rouds"), "unknown option --rouds; did you mean --rounds? (see pi-infer bench --help)"),
+        (("--card", "x"), "unknown option --card; did you mean --input? (see pi-infer --help)"),
         (("--xyzzy", "x"), "unknown option --xyzzy (see pi-infer --help)"),
         (("-m", "x"), "unknown option -m (see pi-infer --help)"),
     ],

@@ -86,6 +86,12 @@ def test_a_frame_with_unusable_outputs_is_marked_and_does_not_decide_about_softm
     assert classify(classifier, 0.25, 0.75).labels[0].score == pytest.approx(0.75)
 
 
+def test_a_class_number_alone_is_said_to_be_no_score() -> None:
+    classifier = Classifier(ModelCard(input=SPEC, labels={index: str(index) for index in range(10)}))
+    with pytest.raises(InputError, match="task 'raw'"):
+        classifier([np.asarray([3], np.int64)], PLACEMENT, (8, 8))
+
+
 def test_more_names_than_scores_is_one_line() -> None:
     with pytest.raises(InputError, match="names 5 classes but the network gives 3 scores") as caught:
         classify(Classifier(card(5)), 0.1, 0.2, 0.7)
