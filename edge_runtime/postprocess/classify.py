@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.image import Outputs, Placement
 from edge_runtime.postprocess.base import INVALID_WORDS, NOTHING_WORDS, Prediction
