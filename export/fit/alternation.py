@@ -113,10 +113,10 @@ class _Regression:
 
     @classmethod
     def of(cls, features: Array) -> "_Regression":
-        mean = features.mean(axis=0)
+        mean = np.asarray(features.mean(axis=0), np.float64)
         chunks = row_chunks(len(features))
-        covariance = np.zeros((features.shape[1], features.shape[1]))
-        for part in in_order(lambda rows: _square(features[rows] - mean), chunks):
+        covariance: Matrix = np.zeros((features.shape[1], features.shape[1]))
+        for part in in_order(lambda rows: _square(features[rows], mean), chunks):
             covariance += part
         root = np.asarray(np.linalg.cholesky(with_ridge(covariance, RIDGE)), np.float64)
         inverse = np.linalg.inv(root)
@@ -185,10 +185,11 @@ def _cut(coefficients: Matrix, outer: Matrix, mean: Vector) -> _Answer:
     eigenvectors anew would cost more than the rest of the step.
     """
     for _ in range(POWER_ITERATIONS):
-        outer = np.linalg.qr(coefficients @ (coefficients.T @ outer)).Q
+        outer = np.asarray(np.linalg.qr(coefficients @ (coefficients.T @ outer)).Q, np.float64)
     return _Answer(outer, outer.T @ coefficients, mean)
 
 
-def _square(values: Matrix) -> Matrix:
-    product: Matrix = values.T @ values
+def _square(values: Array, mean: Vector) -> Matrix:
+    centred = values - mean
+    product: Matrix = centred.T @ centred
     return product

@@ -16,6 +16,7 @@ PANEL_COLUMNS = 512  # of a matrix product: a few for each worker, each large en
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
+Samples = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,13 @@ class Moments:
         return float(np.trace(self.yy) / self.count)
 
 
-def _products(x: Matrix, y: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+def _products(x: Samples, y: Samples) -> tuple[Matrix, Matrix, Matrix]:
     """``xᵀx``, ``yᵀx`` and ``yᵀy`` of x (n, p) and y (n, d), in panels that several workers can share."""
     xx = np.empty((x.shape[1], x.shape[1]))
     yx = np.empty((y.shape[1], x.shape[1]))
     yy = np.empty((y.shape[1], y.shape[1]))
 
-    def fill(piece: tuple[Matrix, Matrix, Matrix, slice, slice]) -> None:
+    def fill(piece: tuple[Samples, Samples, Matrix, slice, slice]) -> None:
         left, right, result, rows, columns = piece
         result[rows, columns] = left[:, rows].T @ right[:, columns]
         if left is right and rows != columns:  # symmetric: half of it says all
@@ -145,7 +146,7 @@ def _products(x: Matrix, y: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     return xx, yx, yy
 
 
-def _panels(samples: Matrix) -> list[slice]:
+def _panels(samples: Samples) -> list[slice]:
     width = samples.shape[1]
     return [slice(first, min(first + PANEL_COLUMNS, width)) for first in range(0, width, PANEL_COLUMNS)]
 
