@@ -136,7 +136,7 @@ class _Regression:
 
     def unwhiten(self, answer: _Answer) -> LowRank:
         """The same map, from the features themselves."""
-        inner: Matrix = np.linalg.solve(self.root.T, answer.inner.T).T
+        inner = np.asarray(np.linalg.solve(self.root.T, answer.inner.T).T, np.float64)
         return LowRank(answer.outer, inner, inner @ self.mean, answer.mean)
 
 
