@@ -10,8 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.fit.parallel import in_order
+
+PANEL_COLUMNS = 512  # of a matrix product: a few for each worker, each large enough to be fast
+
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
+Samples = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Moments:
         # Before the products: as the difference of two large sums, small variances would be rounded away.
         x -= mean_x
         y -= mean_y
-        return cls(len(x), mean_x, mean_y, x.T @ x, y.T @ x, y.T @ y)
+        return cls(len(x), mean_x, mean_y, *_products(x, y))
 
     def merge(self, other: "Moments") -> "Moments":
         """Moments of both sets of samples together.
@@ -118,6 +123,32 @@ class Moments:
     def variance(self) -> float:
         """Variance of y, summed over its entries: mean of ``‖y - mean‖²``, to which errors are relative."""
         return float(np.trace(self.yy) / self.count)
+
+
+def _products(x: Samples, y: Samples) -> tuple[Matrix, Matrix, Matrix]:
+    """``xᵀx``, ``yᵀx`` and ``yᵀy`` of x (n, p) and y (n, d), in panels that several workers can share."""
+    xx = np.empty((x.shape[1], x.shape[1]))
+    yx = np.empty((y.shape[1], x.shape[1]))
+    yy = np.empty((y.shape[1], y.shape[1]))
+
+    def fill(piece: tuple[Samples, Samples, Matrix, slice, slice]) -> None:
+        left, right, result, rows, columns = piece
+        result[rows, columns] = left[:, rows].T @ right[:, columns]
+        if left is right and rows != columns:  # symmetric: half of it says all
+            result[columns, rows] = result[rows, columns].T
+
+    panels_x, panels_y = _panels(x), _panels(y)
+    pieces = [(x, x, xx, i, j) for i in panels_x for j in panels_x if i.start <= j.start]
+    pieces += [(y, x, yx, i, j) for i in panels_y for j in panels_x]
+    pieces += [(y, y, yy, i, j) for i in panels_y for j in panels_y if i.start <= j.start]
+    for _ in in_order(fill, pieces):
+        pass
+    return xx, yx, yy
+
+
+def _panels(samples: Samples) -> list[slice]:
+    width = samples.shape[1]
+    return [slice(first, min(first + PANEL_COLUMNS, width)) for first in range(0, width, PANEL_COLUMNS)]
 
 
 class Accumulator:

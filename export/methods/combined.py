@@ -7,10 +7,11 @@ reduced-rank regression from the features of the first convolution to y gives th
 """
 
 from export.fit.data import LayerData
+from export.fit.parallel import in_order
 from export.layer import Convolution, Layer
 from export.methods.base import Candidate, Replacement, rank_grid, thin, to_float32
 from export.methods.nonlinear import activation_aware
-from export.methods.separable import Expansion, expand, vertical_factor
+from export.methods.separable import Expansion, expand, filters_of, vertical_factor
 
 # Each number of filters costs a regression; the ranks of one come with it.
 FILTER_STEPS = 16
@@ -29,15 +30,15 @@ class Combined:
         layer = data.layer
         if 1 in layer.kernel:
             return []
-        expansion = expand(data)
-        counts = rank_grid(len(expansion.filters), layer.out_channels)
+        counts = rank_grid(filters_of(layer), layer.out_channels)
         cheaper = [count for count in counts if self.candidate(layer, (count, 1), 0.0).macs < layer.macs]
-        return [
-            candidate
-            for count in thin(cheaper, FILTER_STEPS)
-            for candidate in self._with_filters(data, expansion, count)
-            if candidate.macs < layer.macs
-        ]
+        if not cheaper:
+            return []
+        expansion = expand(data, cheaper[-1])
+        offered = in_order(
+            lambda count: self._with_filters(data, expansion, count), thin(cheaper, FILTER_STEPS)
+        )
+        return [candidate for some in offered for candidate in some if candidate.macs < layer.macs]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
         """Three convolutions: ``s·c·kh`` multiply-adds at the input's width, then ``r (s·kw + d)``."""
@@ -53,7 +54,7 @@ class Combined:
         """Fit the three: vertical filters from the weighted expansion of W, the rest by one regression."""
         count, rank = candidate.ranks
         layer = data.layer
-        expansion = expand(data)
+        expansion = expand(data, count)
         error = data.relative(float(expansion.errors_by_rank(count)[rank - 1]))
         trial = expansion.solve(count, expansion.fit).cut(rank)
         aware = activation_aware(data, lambda x: expansion.features(x, count), trial)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from export.fit.alternation import FeatureSamples, alternate
 from export.fit.data import LayerData
+from export.fit.parallel import in_order, row_chunks
 from export.fit.solvers import LowRank
 
 FeatureMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -35,4 +36,6 @@ def activation_aware(data: LayerData, features: FeatureMap, trial: LowRank) -> L
 
 
 def _samples(features: FeatureMap, x: NDArray[np.float32], y: NDArray[np.float32]) -> FeatureSamples:
-    return FeatureSamples(features(x.astype(np.float64)), y.astype(np.float64))
+    # in chunks: all patches in double precision would take more memory than the rest of the fit
+    pieces = in_order(lambda rows: features(x[rows].astype(np.float64)), row_chunks(len(x)))
+    return FeatureSamples(np.concatenate(list(pieces)), y.astype(np.float64))

@@ -77,18 +77,24 @@ class Expansion:
         )
 
 
-def expand(data: LayerData) -> Expansion:
-    """Find a layer's vertical filters, the most important first, and the moments of their features."""
+def filters_of(layer: Layer) -> int:
+    """How many vertical filters a layer's full expansion has."""
+    return min(layer.in_channels * layer.kernel[0], layer.kernel[1] * layer.out_channels)
+
+
+def expand(data: LayerData, count: int) -> Expansion:
+    """Find a layer's ``count`` most important vertical filters, and the moments of their features."""
     layer = data.layer
     height, width = layer.in_channels * layer.kernel[0], layer.kernel[1]
     # (d, c·kh·kw) as (c·kh) × (kw·d)
     arranged = data.weights.reshape(-1, height, width).transpose(1, 2, 0).reshape(height, -1)
     root = _column_root(data.fit, height, width)
-    vectors, _, _ = np.linalg.svd(root.T @ arranged, full_matrices=False)
-    filters = np.linalg.solve(root.T, vectors).T
+    vectors, values, rows = np.linalg.svd(root.T @ arranged, full_matrices=False)
+    filters = np.linalg.solve(root.T, vectors[:, :count]).T
     # Their scale is free, for what follows is fitted to them.
-    filters /= np.linalg.norm(filters, axis=1, keepdims=True)
-    answers = np.linalg.lstsq(filters.T, arranged, rcond=None)[0].astype(np.float64)
+    scales = np.linalg.norm(filters, axis=1, keepdims=True)
+    filters /= scales
+    answers = scales * values[:count, None] * rows[:count]
     prior: Matrix = answers.reshape(-1, width, layer.out_channels).transpose(2, 0, 1)
     return Expansion(
         layer,

@@ -4,10 +4,11 @@ What it shares with ``combined``, and the source, is in ``separable``.
 """
 
 from export.fit.data import LayerData
+from export.fit.parallel import in_order
 from export.layer import Layer
 from export.methods.base import Candidate, Replacement, rank_grid, thin
 from export.methods.nonlinear import activation_aware
-from export.methods.separable import expand, vertical_factor
+from export.methods.separable import expand, filters_of, vertical_factor
 
 FILTER_STEPS = 24
 
@@ -24,12 +25,16 @@ class Spatial:
         layer = data.layer
         if 1 in layer.kernel:
             return []
-        expansion = expand(data)
-        ranks = rank_grid(len(expansion.filters), layer.out_channels)
+        ranks = rank_grid(filters_of(layer), layer.out_channels)
         cheaper = [rank for rank in ranks if self.candidate(layer, (rank,), 0.0).macs < layer.macs]
+        if not cheaper:
+            return []
+        expansion = expand(data, cheaper[-1])
+        chosen = thin(cheaper, FILTER_STEPS)
+        errors = in_order(expansion.errors_by_rank, chosen)
         return [
-            self.candidate(layer, (rank,), data.relative(float(expansion.errors_by_rank(rank)[-1])))
-            for rank in thin(cheaper, FILTER_STEPS)
+            self.candidate(layer, (rank,), data.relative(float(by_rank[-1])))
+            for rank, by_rank in zip(chosen, errors, strict=True)
         ]
 
     def candidate(self, layer: Layer, ranks: tuple[int, ...], relative_error: float) -> Candidate:
@@ -44,7 +49,7 @@ class Spatial:
     def fit(self, data: LayerData, candidate: Candidate) -> Replacement:
         """Fit the two: vertical filters from the weighted expansion of W, the rest by regression."""
         (count,) = candidate.ranks
-        expansion = expand(data)
+        expansion = expand(data, count)
         error = data.relative(float(expansion.errors_by_rank(count)[-1]))
         trial = expansion.solve(count, expansion.fit)
         aware = activation_aware(data, lambda x: expansion.features(x, count), trial)

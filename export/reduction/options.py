@@ -22,7 +22,7 @@ class ReduceOptions:
         rule: How ranks are chosen: a key of ``ranks.RULES``.
         nonlinear: Whether fits match the response after its activation.
         seed: Chooses images and sampled positions.
-        threads: Threads for the passes over the images.
+        threads: Threads for the passes over the images and for the fits.
     """
 
     target: float | None = 2.0

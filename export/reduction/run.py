@@ -19,6 +19,7 @@ from export.calibrate.sampler import Sampler
 from export.choose.offers import collect_offers
 from export.choose.search import Attempt, furthest
 from export.choose.selection import Decision
+from export.fit.parallel import workers
 from export.judge.agreement import Agreement
 from export.network.layers import ReducibleNetwork
 from export.network.load import check
@@ -129,7 +130,8 @@ def open_fitter(
         ModelRefusedError: No layer can be reduced, or the network computes NaN or infinite values.
     """
     require_reducible(network)
-    with tempfile.TemporaryDirectory(prefix="pi-export-") as name, _algebra_on_one_thread():
+    temporary = tempfile.TemporaryDirectory(prefix="pi-export-")
+    with temporary as name, _algebra_on_one_thread(), workers(options.threads):
         folder, inputs = Path(name), calibration.fit
         sampler = Sampler(network, inputs, options.seed, folder)
         network = _where_images_suffice(network, sampler.plan)
