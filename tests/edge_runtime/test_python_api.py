@@ -23,7 +23,12 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", ["Model", "Pipeline"])
 def test_a_name_brings_what_it_needs(name: str) -> None:
-    assert loaded_after(f"from edge_runtime import {name}") == HEAVY
+    assert loaded_after(f"from edge_runtime import {name}") == HEAVY - {"onnxruntime"}
+
+
+def test_an_engine_is_loaded_with_a_network() -> None:
+    opened = "from edge_runtime import Model; from edge_runtime.model import demo; Model.open(demo.path())"
+    assert loaded_after(opened) == HEAVY
 
 
 def test_a_card_needs_no_library() -> None:

@@ -98,7 +98,7 @@ def test_locations_that_are_no_file_names_stay_as_they_are(
     ("text", "line", "words"),
     [
         ("[model]\n\ntreads = 3", 3, ("unknown key 'treads' in [model]", "did you mean 'threads'?")),
-        ("[model]\nxyzzy = 3", 2, ("unknown key 'xyzzy'", "known are path, input, threads")),
+        ("[model]\nxyzzy = 3", 2, ("unknown key 'xyzzy'", "known are path, input, engine, threads")),
         ("[modle]\nthreads = 3", 1, ("unknown section 'modle'", "did you mean 'model'?")),
         ("[zzz]", 1, ("unknown section 'zzz'", "known are source, ", "jsonl, web, mqtt, prometheus")),
         ("[live]\nthreads = 3", 2, ("threads does not belong in [live]", "[model]")),
