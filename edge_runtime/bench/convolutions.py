@@ -13,7 +13,11 @@ Progress = Callable[[int, int], None]
 
 
 def time_convolutions(
-    trials: Sequence[Trial], engine: str, threads: int, progress: Progress = lambda _done, _total: None
+    trials: Sequence[Trial],
+    engine: str,
+    threads: int,
+    footprint: int,
+    progress: Progress = lambda _done, _total: None,
 ) -> list[list[float]]:
     """Time convolutions on this machine.
 
@@ -21,6 +25,7 @@ def time_convolutions(
         trials: The convolutions.
         engine: What runs them.
         threads: Threads within one inference.
+        footprint: Bytes that the rest of their network reads between two runs of a layer.
         progress: Told how many are done, and how many there are.
 
     Returns:
@@ -34,7 +39,7 @@ def time_convolutions(
     for first in range(0, len(trials), BATCH):
         progress(first, len(trials))
         batch = [list(dataclasses.astuple(trial)) for trial in trials[first : first + BATCH]]
-        job = TrialsJob(batch, engine, threads)
+        job = TrialsJob(batch, engine, threads, footprint)
         rounds += ask("edge_runtime.bench.trials", job, "timing convolutions").fields["ms"]
     progress(len(trials), len(trials))
     return rounds

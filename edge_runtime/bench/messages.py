@@ -74,6 +74,7 @@ class TrialsJob(_Message):
         trials: The values of ``Trial``, of each.
         engine: What runs them.
         threads: Threads within one inference.
+        footprint: Bytes that the rest of their network reads between two runs of a layer.
         seconds: How long to time each in each round.
         rounds: How often to go through them all.
     """
@@ -81,6 +82,7 @@ class TrialsJob(_Message):
     trials: list[list[Any]]
     engine: str
     threads: int
+    footprint: int
     seconds: float = 0.015
     rounds: int = 3
 

@@ -35,7 +35,11 @@ def _run(arguments: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError, ValueError, TypeError) as error:
         raise InputError(f"{arguments.job} is no job as 'pi-export profile' writes it") from error
     times = time_convolutions(
-        trials, job.engine, job.threads, lambda done, total: print_to_stderr(f"timed {done} of {total}")
+        trials,
+        job.engine,
+        job.threads,
+        job.footprint,
+        lambda done, total: print_to_stderr(f"timed {done} of {total}"),
     )
     print_to_stdout(json.dumps({"ms": times}))
     return 0

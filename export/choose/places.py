@@ -24,12 +24,25 @@ ROUNDS, SECONDS = 3, 0.5  # for whole networks
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Run:
+    """How convolutions are run.
+
+    Attributes:
+        engine: What runs them.
+        threads: Threads within one inference.
+        footprint: Bytes that the rest of their network reads between two runs of a layer.
+    """
+
+    engine: str
+    threads: int
+    footprint: int
+
+
 class Place(Protocol):
     """A machine on which networks and convolutions are timed."""
 
-    def convolutions(
-        self, trials: Sequence[Trial], engine: str, threads: int, progress: Progress
-    ) -> list[list[float]]:
+    def convolutions(self, trials: Sequence[Trial], run: "Run", progress: Progress) -> list[list[float]]:
         """For each convolution the median of each round, in milliseconds."""
 
     def networks(self, paths: Sequence[Path], engine: str, threads: int) -> list[float]:
@@ -45,11 +58,9 @@ class ThisMachine:
     def __init__(self) -> None:
         self._versions: dict[str, str] = {}
 
-    def convolutions(
-        self, trials: Sequence[Trial], engine: str, threads: int, progress: Progress
-    ) -> list[list[float]]:
+    def convolutions(self, trials: Sequence[Trial], run: "Run", progress: Progress) -> list[list[float]]:
         """Time convolutions here: see ``Place``."""
-        return time_convolutions(trials, engine, threads, progress)
+        return time_convolutions(trials, run.engine, run.threads, run.footprint, progress)
 
     def networks(self, paths: Sequence[Path], engine: str, threads: int) -> list[float]:
         """Time networks here: see ``Place``."""
@@ -84,9 +95,7 @@ class OtherMachine:
     remote: RemoteHost
     _report: BenchReport | None = None
 
-    def convolutions(
-        self, trials: Sequence[Trial], engine: str, threads: int, progress: Progress
-    ) -> list[list[float]]:
+    def convolutions(self, trials: Sequence[Trial], run: "Run", progress: Progress) -> list[list[float]]:
         """Time convolutions there: see ``Place``.
 
         Raises:
@@ -96,7 +105,7 @@ class OtherMachine:
         with tempfile.TemporaryDirectory(prefix="pi-export-") as name:
             job = Path(name) / "job.json"
             values = [list(asdict(trial).values()) for trial in trials]
-            job.write_text(TrialsJob(values, engine, threads).to_json())
+            job.write_text(TrialsJob(values, run.engine, run.threads, run.footprint).to_json())
             answer = self.remote.run(["trials", self.remote.push(job)])
         progress(len(trials), len(trials))
         try:

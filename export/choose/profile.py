@@ -14,7 +14,7 @@ from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.select import load_engine
 from edge_runtime.model.trial import Trial
 from export.choose.latency import PACK, Family, LatencyTable, Point, family_of, is_depthwise
-from export.choose.places import Place
+from export.choose.places import Place, Run
 from export.layer import ConvolutionShape, Layer
 from export.methods.base import Method
 from export.network.card import write_with_card
@@ -24,6 +24,7 @@ from export.progress import Progress
 
 # What stands around a convolution in a trial is fitted to these: channels and side of pictures.
 AROUND = ((8, 8), (64, 16), (64, 64), (64, 96), (64, 160))
+WINOGRAD = 4  # kernels that were transformed for it take so many times the memory
 STEP = 8  # kernels are made for multiples of it
 TASK = "timing convolutions"
 
@@ -64,7 +65,9 @@ def profile(
     between = list(_between(wanted))
     around = [Trial(channels, channels, (0, 0), (side, side)) for channels, side in AROUND]
     trials = [*around, *(_trial(shape) for shape in (*wanted, *between))]
-    rounds = place.convolutions(trials, engine, threads, partial(progress, TASK))
+    weights = sum(layer.shape.stored_bytes for layer in network.layers)
+    run = Run(engine, threads, footprint=int(WINOGRAD * weights))
+    rounds = place.convolutions(trials, run, partial(progress, TASK))
     line = _line_around(around, [statistics.median(each) for each in rounds[: len(around)]])
     own = zip((*wanted, *between), trials[len(around) :], rounds[len(around) :], strict=True)
     points = tuple(_point(shape, trial, each, line) for shape, trial, each in own)
