@@ -98,6 +98,13 @@ def test_too_few_images(tmp_path: Path) -> None:
         sampler_for(convolution(SMALL), images_for(convolution(SMALL), 4), tmp_path)
 
 
+@pytest.mark.parametrize("indices", [(0, 1, 2, 3, 5, 6, 7), (4, 9, 14, 19, 24)])
+def test_images_of_one_part_only(indices: tuple[int, ...]) -> None:
+    """As many as are needed, but the others cannot be read: nothing is left to choose, or to fit, on."""
+    with pytest.raises(InputError, match=f"{len(indices)} calibration images are too few"):
+        SamplingPlan(convolution(SMALL), KeptInputs(Path(), (1, 4, 4, 4), indices), 0)
+
+
 def layer_of(out_channels: int, in_channels: int, size: int) -> Layer:
     (layer,) = convolution(SMALL).layers
     return replace(layer, out_channels=out_channels, in_channels=in_channels, output_size=(size, size))
