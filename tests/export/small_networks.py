@@ -108,7 +108,7 @@ def _convolution(geometry: Geometry, seed: int, source: str) -> tuple[list[onnx.
     return [node], weights
 
 
-def residual() -> onnx.ModelProto:
+def residual(side: int = 8) -> onnx.ModelProto:
     """Two convolutions beside a shortcut, one before and one after them."""
     random = np.random.default_rng(0)
     weights = {f"w{i}": random.normal(0, 0.2, (4, 4, 3, 3)).astype(np.float32) for i in range(4)}
@@ -121,7 +121,7 @@ def residual() -> onnx.ModelProto:
         helper.make_node("Conv", ["a", "w3"], ["d"], "d", **pads),
         helper.make_node("Add", ["c", "d"], ["scores"]),
     ]
-    return model_of(nodes, weights, ["N", 4, 8, 8], list("ndhw"))
+    return model_of(nodes, weights, ["N", 4, side, side], list("ndhw"))
 
 
 def with_heads() -> onnx.ModelProto:

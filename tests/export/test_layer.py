@@ -41,6 +41,25 @@ def test_a_cost_is_of_all_convolutions() -> None:
     assert stored_bytes(both) == 2 * SHAPE.stored_bytes - 4 * 8
 
 
+def test_a_layer_is_a_convolution_of_its_shape() -> None:
+    geometry = Geometry(4, 6, (3, 5), (2, 3), (1, 2, 1, 2), (1, 2), (20, 31), bias=False, groups=2)
+    (layer,) = convolution(geometry).layers
+    shape = ConvolutionShape(
+        12, 8, (3, 5), (10, 9), bias=False, stride=(2, 3), dilation=(1, 2), group=2, connections=None
+    )
+    assert layer.shape == shape
+    assert (layer.positions, layer.patch_length) == (90, 4 * 15)
+    assert (layer.macs, layer.parameters) == (90 * 12 * 60, 12 * 60)
+
+
+def test_a_factor_of_no_axis_is_plain_and_writes_what_it_is_told_to() -> None:
+    (layer,) = convolution(Geometry(4, 6, (3, 5), (2, 3), (1, 2, 1, 2), (1, 2), (20, 31))).layers
+    factor = layer.factor(7, 4, output_size=(8, 9))
+    assert factor == ConvolutionShape(7, 4, (1, 1), (8, 9), bias=False)
+    assert (factor.stride, factor.dilation, factor.group) == ((1, 1), (1, 1), 1)
+    assert layer.factor(8, 4, group=4).weights == 8
+
+
 @pytest.mark.parametrize("vertical", [False, True])
 @pytest.mark.parametrize("horizontal", [False, True])
 def test_factors_take_over_kernel_stride_and_dilation_of_their_axes(vertical: bool, horizontal: bool) -> None:  # noqa: FBT001

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
+from edge_runtime.model.engines.onnxruntime import open_bytes
 from export.calibrate.calibration_set import calibration_of, is_held_out
 from export.calibrate.inputs import KeptInputs
 from export.calibrate.plan import SamplingPlan
@@ -15,8 +16,9 @@ from export.calibrate.sampler import Sampler
 from export.fit.data import LayerData
 from export.fit.moments import Moments
 from export.layer import Layer
-from export.network.layers import ReducibleNetwork
-from tests.export.small_networks import Array, Geometry, convolution, images_for, outputs
+from export.network.layers import ReducibleNetwork, network_of
+from export.network.topology import fragment
+from tests.export.small_networks import Array, Geometry, convolution, images_for, outputs, residual
 
 SMALL = Geometry(4, 6, (3, 3), size=(4, 4))  # all its positions are sampled
 LARGE = Geometry(4, 6, (3, 3), size=(30, 30))
@@ -75,6 +77,23 @@ def test_changed_input_is_paired_with_the_original_response(tmp_path: Path) -> N
     assert data.held_out.error(data.weights / 2, data.bias) < 1e-9
 
 
+def test_what_a_shortcut_has_lost_is_wanted_of_the_layer(tmp_path: Path) -> None:
+    """The shortcut comes with half of the response already, so the other half is left to the layer."""
+    found = network_of(residual(30), None, "it")
+    images = images_for(found, 10)
+    sampler = sampler_for(found, images, tmp_path)
+    names = ["a", "c", "d"]
+    session = open_bytes(fragment(found.model, ["image"], names).SerializeToString(), threads=1)
+    tensors = [dict(zip(names, session.run(names, {"image": image}), strict=True)) for image in images]
+    (layer,) = (layer for layer in found.layers if layer.output == "d")
+    sampler.record([layer], iter(tensors), with_patches=False)
+    changed = ({**each, "c": each["c"] + each["d"] / 2} for each in tensors)
+    data = sampler.gather([layer], changed, with_pairs=False)["d"]
+    assert data.fit.variance > 0.01
+    assert data.fit.error(data.weights / 2, data.bias / 2) < 1e-9
+    assert data.held_out.error(data.weights / 2, data.bias / 2) < 1e-9
+
+
 def test_seed_chooses_the_positions(tmp_path: Path) -> None:
     found = convolution(LARGE)
     images = images_for(found, 10)
@@ -96,6 +115,13 @@ def test_responses_that_are_not_finite(tmp_path: Path) -> None:
 def test_too_few_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="4 calibration images are too few; give at least 6"):
         sampler_for(convolution(SMALL), images_for(convolution(SMALL), 4), tmp_path)
+
+
+@pytest.mark.parametrize("indices", [(0, 1, 2, 3, 5, 6, 7), (4, 9, 14, 19, 24)])
+def test_images_of_one_part_only(indices: tuple[int, ...]) -> None:
+    """As many as are needed, but the others cannot be read: nothing is left to choose, or to fit, on."""
+    with pytest.raises(InputError, match=f"{len(indices)} calibration images are too few"):
+        SamplingPlan(convolution(SMALL), KeptInputs(Path(), (1, 4, 4, 4), indices), 0)
 
 
 def layer_of(out_channels: int, in_channels: int, size: int) -> Layer:

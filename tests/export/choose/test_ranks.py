@@ -138,6 +138,24 @@ def test_by_error_spends_what_is_left() -> None:
     assert chosen["a"].relative_error == 0.85
 
 
+@pytest.mark.parametrize(
+    ("budget", "first", "second", "losses"),
+    [
+        (0.6, (0.5, 0.85), (0.3, 0.86), (0.9, 0.86)),  # the first gains more, yet for twice the cost
+        (0.5, (0.2, 0.89), (0.4, 0.80), (0.9, 0.80)),  # the first costs less, yet gains next to nothing
+    ],
+)
+def test_by_error_spends_what_is_left_where_each_unit_gains_most(
+    budget: float, first: tuple[float, float], second: tuple[float, float], losses: tuple[float, float]
+) -> None:
+    found = [
+        offer(name, (MACS // 10, 0.9), (int(share * MACS), error))
+        for name, (share, error) in (("first", first), ("second", second))
+    ]
+    chosen = by_error(found, budget * MACS)
+    assert (chosen["first"].relative_error, chosen["second"].relative_error) == losses
+
+
 def test_by_energy_keeps_the_product_of_energies() -> None:
     """Both save the same; the energy kept is 0.9 or 0.5, so the first goes first."""
     found = [offer("rich", (MACS // 2, 0.1)), offer("poor", (MACS // 2, 0.5))]
@@ -146,7 +164,16 @@ def test_by_energy_keeps_the_product_of_energies() -> None:
 
 def test_by_energy_passes_over_a_rank_that_saves_nothing() -> None:
     found = [offer("a", (MACS - 1, 0.4), (MACS // 10, 0.41)), offer("b", (MACS // 2, 0.39))]
-    assert by_energy(found, 1.2 * MACS)["a"].macs == MACS // 10
+    chosen = by_energy(found, 1.2 * MACS)
+    assert {output: each.macs for output, each in chosen.items()} == {"a": MACS // 10}
+
+
+def test_by_energy_weighs_what_is_left_of_a_layer() -> None:
+    """Half of half of the energy is as much to lose as half of the whole: more than two fifths of another."""
+    halved = offer("halved", (MACS // 2, 0.5), (MACS // 4, 0.76))
+    other = offer("other", (MACS - MACS // 4, 0.4))
+    chosen = by_energy([halved, other], 1.26 * MACS)
+    assert {output: each.relative_error for output, each in chosen.items()} == {"halved": 0.5, "other": 0.4}
 
 
 @settings(deadline=None, max_examples=150)

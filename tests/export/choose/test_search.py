@@ -53,3 +53,29 @@ def test_it_ends_where_the_methods_end() -> None:
 def test_nothing_is_found_where_every_step_loses_too_much() -> None:
     assert furthest(tries(lambda _: 5.0), None, 1.0) is None
     assert furthest(tries(lambda _: 5.0), 2.0, 1.0) is None
+
+
+@pytest.mark.parametrize("wanted", [4.0, None])
+def test_what_loses_just_as_much_as_allowed_is_allowed(wanted: float | None) -> None:
+    found = furthest(tries(lambda speedup: 2.0 if speedup <= 4.0 else 9.0), wanted, 2.0)
+    assert found is not None
+    assert 3.8 < found.ratio <= 4.0
+
+
+def test_what_loses_just_as_much_as_allowed_is_allowed_between_two_ratios() -> None:
+    found = furthest(tries(lambda speedup: 2.0 if speedup <= 3.0 else 9.0), 4.0, 2.0)
+    assert found is not None
+    assert 2.7 < found.ratio <= 3.0
+
+
+def test_the_search_reaches_below_the_first_step() -> None:
+    asked = []
+
+    def attempt(speedup: float) -> Attempt[float]:
+        asked.append(speedup)
+        return Attempt(speedup, speedup, 0.0 if speedup <= 1.1 else 5.0)
+
+    found = furthest(attempt, None, 1.0)
+    assert found is not None
+    assert 1.05 < found.ratio <= 1.1
+    assert min(asked) > 1.0
