@@ -1,10 +1,12 @@
 """Moments of a layer, and of each group of a grouped one, image by image and merged."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from export.calibrate.layer_moments import MAX_DENSE_INPUTS, LayerMoments, is_condensed, moments_bytes
-from export.calibrate.weighted_layer import weighted_layer
+from export.calibrate.weighted_layer import WeightedLayer, weighted_layer
 from export.fit.data import LayerData, Pairs
 from export.fit.moments import Moments
 from export.layer import Layer
@@ -99,3 +101,28 @@ def test_memory_of_groups_is_that_of_each() -> None:
     (layer,) = GROUPED.layers
     assert moments_bytes(layer, with_patches=True) == 2 * 8 * (6**2 + 2 * 18**2)
     assert MAX_DENSE_INPUTS**2 * 8 == 128 * 2**20
+
+
+def dense(inputs: int) -> WeightedLayer:
+    """A fully connected layer of three outputs."""
+    (layer,) = PLAIN.layers
+    gemm = replace(layer, op_type="Gemm", kernel=(1, 1), in_channels=inputs, out_channels=3)
+    return WeightedLayer(gemm, np.random.default_rng(1).normal(size=(3, inputs)), np.arange(3.0))
+
+
+@pytest.mark.parametrize("inputs", [MAX_DENSE_INPUTS, MAX_DENSE_INPUTS + 1])
+def test_of_a_long_input_the_response_is_collected(inputs: int) -> None:
+    own = dense(inputs)
+    condensed = inputs > MAX_DENSE_INPUTS
+    assert is_condensed(own.layer) == condensed
+    entries = 3 if condensed else inputs
+    assert moments_bytes(own.layer, with_patches=True) == 2 * 8 * (3**2 + entries**2)
+    if condensed:
+        collected = LayerMoments(own, with_patches=True)
+        images = samples(2, inputs, 3)
+        for index, (x, y) in enumerate(images):
+            collected.add(x, y, held_out=index == 1)
+        data = collected.data()
+        assert data.condensed
+        for moments, (x, y) in zip((data.fit, data.held_out), images, strict=True):
+            assert_moments(moments, own.respond(x), y)
