@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from export.calibrate.calibration_set import is_held_out
+from export.calibrate.calibration_set import HELD_OUT_EVERY, is_held_out
 from export.calibrate.patches import Samples
 from export.fit.data import Pairs
 
@@ -34,7 +34,8 @@ class PairChooser:
             responses: (n, d) float32, wanted for the patches.
         """
         # Even over the images and over each image: no part of the set and no corner of a picture counts more.
-        if index % self._every == 0:
+        # In runs of HELD_OUT_EVERY images, for single ones at an even distance may all be held out, or none.
+        if index // HELD_OUT_EVERY % self._every == 0:
             rows = np.unique(np.linspace(0, len(patches) - 1, min(self._rows, len(patches))).astype(int))
             self._kept[is_held_out(index)].append((patches[rows], responses[rows]))
 

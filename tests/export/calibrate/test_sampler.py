@@ -117,11 +117,16 @@ def test_too_few_images(tmp_path: Path) -> None:
         sampler_for(convolution(SMALL), images_for(convolution(SMALL), 4), tmp_path)
 
 
-@pytest.mark.parametrize("indices", [(0, 1, 2, 3, 5, 6, 7), (4, 9, 14, 19, 24)])
-def test_images_of_one_part_only(indices: tuple[int, ...]) -> None:
-    """As many as are needed, but the others cannot be read: nothing is left to choose, or to fit, on."""
+@pytest.mark.parametrize("indices", [(0, 1, 2, 3, 5, 6, 7), (4, 9, 14, 19, 24), (3, 4)])
+def test_images_that_cannot_be_split(indices: tuple[int, ...]) -> None:
+    """The others cannot be read, so too few are left, or none to choose on, or none to fit on."""
     with pytest.raises(InputError, match=f"{len(indices)} calibration images are too few"):
         SamplingPlan(convolution(SMALL), KeptInputs(Path(), (1, 4, 4, 4), indices), 0)
+
+
+def test_no_images() -> None:
+    with pytest.raises(InputError, match="there are no calibration images"):
+        SamplingPlan(convolution(SMALL), KeptInputs(Path(), (1, 4, 4, 4), ()), 0)
 
 
 def layer_of(out_channels: int, in_channels: int, size: int) -> Layer:
@@ -155,3 +160,41 @@ def test_positions_are_within_bounds(in_channels: int, size: int, images: int) -
     layer = layer_of(8, in_channels, size)
     positions = plan_of(images).positions(layer)
     assert min(20, layer.positions) <= positions <= min(512, layer.positions)
+
+
+@pytest.mark.parametrize(
+    ("out_channels", "in_channels", "group", "images", "expected"),
+    [
+        (8, 4, 1, 100, 320),  # 32,000 samples
+        (8, 4, 1, 101, 317),  # rounded up
+        (8, 4, 1, 5000, 20),  # at least
+        (8, 4, 1, 10, 512),  # at most
+        (8, 512, 1, 100, 369),  # 8 for each of 512 * 9 unknowns
+        (8, 512, 2, 100, 320),  # in each of two groups half as many
+        (8000, 4, 1, 200, 320),  # 8 for each response
+        (8000, 4, 2, 200, 160),
+    ],
+)
+def test_positions_by_hand(
+    out_channels: int, in_channels: int, group: int, images: int, expected: int
+) -> None:
+    layer = replace(layer_of(out_channels, in_channels, 100), group=group)
+    assert plan_of(images).positions(layer) == expected
+
+
+def test_images_needed_by_hand() -> None:
+    layer = layer_of(100, 4, 1)
+    plan = plan_of(10)  # of which 8 are fitted on, at one position each
+    assert plan.images_needed(layer) == 127 + 31 + 1  # 5 / 4 of 100, and 2; and a quarter
+    assert plan.images_needed(replace(layer, group=2)) == 64 + 16 + 1
+    assert plan.images_needed(replace(layer, op_type="Gemm")) == 0
+    assert plan.images_needed(replace(layer, out_channels=7)) == 0
+    assert plan.images_needed(replace(layer, out_channels=8)) > 0
+
+
+def test_tensors_of_a_layer_are_its_input_and_its_shortcut() -> None:
+    found = network_of(residual(), None, "it")
+    plan = SamplingPlan(found, KeptInputs(Path(), (1, 4, 8, 8), tuple(range(10))), 0)
+    tensors = {layer.output: plan.tensors(layer) for layer in found.layers}
+    assert tensors == {"a": ("image",), "b": ("a",), "c": ("r",), "d": ("a", "c")}
+    assert [plan.number(layer) for layer in found.layers] == [0, 1, 2, 3]

@@ -9,3 +9,7 @@ SECOND = ConvolutionShape(2, 8, (1, 1), (5, 6), bias=False)
 def test_costs_add_up_over_convolutions() -> None:
     assert MULTIPLY_ADDS.of([FIRST, SECOND]) == 30 * (8 * 4 * 9) + 30 * (2 * 8)
     assert STORAGE.of([FIRST, SECOND]) == 4 * (8 * 4 * 9 + 8 + 2 * 8)
+
+
+def test_what_follows_from_shapes_leaves_no_rest() -> None:
+    assert (MULTIPLY_ADDS.rest, STORAGE.rest) == (0, 0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
-from export.fit.alternation import BLOCK_ROWS, FeatureSamples, alternate, predict
+from export.fit.alternation import BLOCK_ROWS, SCHEDULE, FeatureSamples, alternate, predict
 from export.fit.moments import Moments
 from export.fit.nonlinearity import Nonlinearity, leaky_relu, relu, silu
 from export.fit.solvers import RIDGE, LowRank, reduced_rank_regression
@@ -95,6 +95,36 @@ def test_better_where_the_activation_hides_most_of_the_response(seed: int) -> No
     data = mostly_silent(seed)
     start = linear(data, 2)
     assert error(data, alternate(data, start, relu()), relu()) < 0.9 * error(data, start, relu())
+
+
+def plainly(data: FeatureSamples, start: LowRank, nonlinearity: Nonlinearity) -> LowRank:
+    """The two steps of the paper with nothing done to be fast: a whole regression in each, all float64."""
+    wanted = nonlinearity(data.responses)
+    answer = best = start
+    for penalty in SCHEDULE:
+        guess = predict(answer, data.features)
+        z = nonlinearity.closest(data.responses, wanted, guess, penalty)
+        moments = Moments.of(data.features, z)
+        answer = reduced_rank_regression(moments, RIDGE, np.zeros_like(moments.yx)).cut(len(start.inner))
+        best = min(best, answer, key=lambda each: error(data, each, nonlinearity))
+    return best
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("nonlinearity", [relu(), leaky_relu(0.1), silu()], ids=lambda r: r.name)
+def test_as_good_as_the_steps_done_plainly(nonlinearity: Nonlinearity, rank: int) -> None:
+    for seed in range(6):
+        for data in (mostly_silent(seed), samples(5, 5, seed)):
+            start = linear(data, rank)
+            found, expected = (each(data, start, nonlinearity) for each in (alternate, plainly))
+            least = error(data, expected, nonlinearity)
+            assert error(data, found, nonlinearity) == pytest.approx(least, rel=2e-3)
+
+
+def test_the_penalty_rises() -> None:
+    """First the activation decides, then the answer is tied to what it answers."""
+    assert (SCHEDULE[0], SCHEDULE[-1]) == (0.01, 1.0)
+    assert list(SCHEDULE) == sorted(SCHEDULE)
 
 
 def test_close_to_what_a_search_finds() -> None:

@@ -63,6 +63,25 @@ def test_accumulator_may_be_asked_in_between() -> None:
     assert_same(Moments.of(x, y), accumulator.moments())
 
 
+def test_merged_accumulators_are_one() -> None:
+    x, y = (array.astype(np.float32) for array in samples(30, 4, 3))
+    parts = []
+    for rows in (slice(0, 0), slice(0, 12), slice(12, 30), slice(30, 30)):
+        parts.append(Accumulator(block_rows=5))
+        if len(x[rows]):
+            parts[-1].add(x[rows], y[rows])
+    first, *others = parts
+    for later in others:
+        first.merge(later)
+    assert_same(Moments.of(x, y), first.moments())
+
+
+def test_errors_are_relative_to_the_variance() -> None:
+    x, y = samples(50, 4, 3)
+    assert Moments.of(x, y).relative(0.5) == pytest.approx(0.5 / y.var(axis=0).sum())
+    assert Moments.of(x, np.ones_like(y)).relative(0.5) == 0
+
+
 def test_no_samples_are_no_moments() -> None:
     with pytest.raises(ValueError, match="no samples"):
         Accumulator().moments()
@@ -88,7 +107,7 @@ def test_samples_are_left_as_they_are() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(2, 30), st.integers(1, 5), st.integers(1, 4), st.integers(0, 999))
-def test_through_first_and_error_agree_with_the_samples(count: int, p: int, d: int, seed: int) -> None:
+def test_through_first_only_and_error_agree_with_the_samples(count: int, p: int, d: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     x, y = samples(count, p, d, seed)
     moments = Moments.of(x, y)
@@ -96,6 +115,8 @@ def test_through_first_and_error_agree_with_the_samples(count: int, p: int, d: i
     assert_same(Moments.of(x @ weights.T + bias, y), moments.through(weights, bias))
     size = int(generator.integers(1, p + 1))
     assert_same(Moments.of(x[:, :size], y), moments.first(size))
+    entries = generator.permutation(p)[:size]
+    assert_same(Moments.of(x[:, entries], y), moments.only(entries))
     direct = np.square(y - x @ weights.T - bias).sum(axis=1).mean()
     assert moments.error(weights, bias) == pytest.approx(direct, rel=1e-9)
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
 from export.fit.moments import Moments
+from export.fit.regression import intercept
 from export.fit.solvers import (
     RIDGE,
     LowRank,
@@ -86,10 +87,12 @@ def test_full_rank_is_least_squares(p: int, d: int, seed: int) -> None:
     solution = np.linalg.lstsq(design, y, rcond=None)[0]
     np.testing.assert_allclose(answer.weights, solution[:-1].T, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(answer.bias, solution[-1], rtol=1e-5, atol=1e-5)
+    constant = intercept(Moments.of(x, y), answer.weights)
+    np.testing.assert_allclose(constant, solution[-1], rtol=1e-5, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 999), st.sampled_from([NEGLIGIBLE, 1e-6, 1e-3]))
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 999), st.sampled_from([NEGLIGIBLE, 1e-3, 0.3]))
 def test_ridge_regression_minimises_what_it_says(p: int, d: int, seed: int, ridge: float) -> None:
     """``E‖(y - ȳ) - M (x - x̄)‖² + ridge λ̄ ‖M - prior‖²``, with the pull written as further samples."""
     x, y = samples(60, p, d, seed)
@@ -100,6 +103,12 @@ def test_ridge_regression_minimises_what_it_says(p: int, d: int, seed: int, ridg
     wanted = np.linalg.lstsq(design, np.vstack([centred_y, pull * prior.T]), rcond=None)[0].T
     answer = reduced_rank_regression(Moments.of(x, y), ridge, prior)
     np.testing.assert_allclose(answer.weights, wanted, rtol=1e-5, atol=1e-6)
+    answers = design @ wanted.T
+    for rank in range(1, d + 1):  # then the nearest answers of that rank are the best
+        basis = np.linalg.svd(answers)[2][:rank]
+        least = np.square(answers - answers @ basis.T @ basis).sum()
+        cut = np.square(answers - design @ answer.cut(rank).weights.T).sum()
+        assert cut == pytest.approx(least, rel=1e-6, abs=1e-9 * np.square(answers).sum())
 
 
 def solutions(seed: int) -> list[tuple[Moments, LowRank]]:
