@@ -15,7 +15,7 @@ PROJECT = HERE.parents[1]
 INSTALLED_FROM = ("pyproject.toml", "README.md", "LICENSE", "edge_runtime", "export", "deploy", "systemd")
 ENVIRONMENT = ("PATH=/usr/local/bin:/usr/sbin:/usr/bin", "HOME=/root", "LANG=C.UTF-8")
 PATIENCE_SECONDS = 180
-INSTALL = "/shared/project/deploy/install.sh --wheels /shared/wheels"
+INSTALL = "/shared/project/deploy/install.sh --wheels /shared/wheels --with ncnn"
 
 
 class Machine:

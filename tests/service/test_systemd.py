@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.settings.arguments import ENGINES
+
 from .conftest import Machine, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -75,6 +77,14 @@ def test_installing_again_from_the_sources_changes_nothing(machine: Machine) -> 
 def test_the_installed_command_and_versions(machine: Machine) -> None:
     assert machine.run("pi-infer --version").startswith("pi-infer ")
     assert pins(machine.release) <= set(machine.run("/opt/pi-infer/venv/bin/pip freeze").splitlines())
+
+
+@pytest.mark.root
+def test_both_engines_load_where_they_were_installed(machine: Machine) -> None:
+    """Ncnn was installed without the libraries that its package asks for."""
+    for engine in ENGINES:
+        load = f'from edge_runtime.model.engines.select import load_engine; load_engine("{engine}")'
+        machine.run(f"/opt/pi-infer/venv/bin/python -c '{load}'")
 
 
 @pytest.mark.root
