@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from edge_runtime.base.errors import InputError
 from edge_runtime.model.card import InputSpec
-from export.calibrate.calibration_set import CalibrationSet, calibration_set, is_held_out
+from export.calibrate.calibration_set import (
+    CalibrationSet,
+    calibration_of,
+    calibration_set,
+    is_held_out,
+)
 from export.calibrate.images import find_images
 from export.calibrate.patches import Samples
 from export.calibrate.plan import SamplingPlan, Shortcuts
@@ -18,7 +24,7 @@ from export.calibrate.shard import moments_of_shard
 from export.calibrate.stream import Activations
 from export.calibrate.weighted_layer import WeightedLayer, weighted_layer
 from export.fit.data import LayerData
-from tests.attacks.images import good_images, text
+from tests.attacks.images import good_images, images_all_alike, text
 from tests.export.small_networks import Array, Geometry, convolution
 
 COUNT = 30
@@ -102,3 +108,22 @@ def test_moments_are_those_of_the_whole_folder_but_for_the_damaged_images(tmp_pa
         for name in ("mean_x", "mean_y", "xx", "yx", "yy"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert (found.fit.count, found.held_out.count) == (512 * 22, 512 * 5)
+
+
+def test_every_fifth_index_is_held_out() -> None:
+    assert [index for index in range(25) if is_held_out(index)] == [4, 9, 14, 19, 24]
+
+
+def test_images_that_are_all_alike_are_an_error_and_a_single_one_is_not(tmp_path: Path) -> None:
+    images_all_alike(tmp_path / "images", 3)
+    files = find_images(tmp_path / "images").files
+    with pytest.raises(InputError, match="all calibration images are the same"):
+        calibration_set(files, SPEC, tmp_path)
+    assert len(calibration_set(files[:1], SPEC, tmp_path).fit) == 1
+
+
+def test_inputs_that_are_ready_are_kept_in_two_parts(tmp_path: Path) -> None:
+    tensors = [np.full((1, 1, 2, 2), value, np.float32) for value in range(5)]
+    images = calibration_of(tensors[:3], tmp_path, tensors[3:])
+    assert (images.fit.indices, images.apart.indices) == ((0, 1, 2), (0, 1))
+    assert [float(each.max()) for part in (images.fit, images.apart) for each in part] == [0, 1, 2, 3, 4]

@@ -9,6 +9,7 @@ from export.calibrate.layer_moments import MAX_DENSE_INPUTS, LayerMoments, is_co
 from export.calibrate.weighted_layer import WeightedLayer, weighted_layer
 from export.fit.data import LayerData, Pairs
 from export.fit.moments import Moments
+from export.fit.nonlinearity import silu
 from export.layer import Layer
 from tests.export.small_networks import Array, Geometry, convolution
 
@@ -80,6 +81,7 @@ def collected_of_plain(*, with_patches: bool) -> tuple[LayerData, Layer]:
     collected = LayerMoments(weighted_layer(PLAIN, layer), with_patches=with_patches)
     for index, (x, y) in enumerate(samples(2, 18, 3)):
         collected.add(x, y, held_out=index == 1)
+    assert (collected.data().activation, collected.data(silu()).activation) == ("identity", "silu")
     return collected.data(), layer
 
 

@@ -48,7 +48,8 @@ def test_sums_that_a_layer_cannot_make_up_for(name: str) -> None:
     assert shortcuts(OTHERS[name])["a"] == ""
 
 
-def test_sum_with_what_was_there_before() -> None:
-    model = behind(helper.make_node("Add", ["a", "early"], ["scores"]))
+@pytest.mark.parametrize(("operation", "shortcut"), [("Add", "early"), ("Sub", ""), ("Mul", "")])
+def test_only_a_sum_with_what_was_there_before(operation: str, shortcut: str) -> None:
+    model = behind(helper.make_node(operation, ["a", "early"], ["scores"]))
     model.graph.node.insert(0, helper.make_node("Relu", ["image"], ["early"]))
-    assert shortcuts(model)["a"] == "early"
+    assert shortcuts(model)["a"] == shortcut
