@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from export.fit.data import LayerData
 from export.methods.channel import Channel
@@ -36,6 +37,27 @@ def test_fits_that_know_the_reduced_input_repair_what_it_lost() -> None:
         errors[name] = WAYS[name].fit(data, candidate).relative_error
     assert errors["channel, refit"] < 0.9 * errors["channel, asymmetric"] < 0.9 * errors["channel, linear"]
     assert errors["channel"] == min(errors.values())
+
+
+def test_candidates_foretell_the_held_out_error_of_a_projection() -> None:
+    """On a changed input the responses stay, so projecting them on directions of the fit costs the same."""
+    data = on_a_changed_input(convolution(SQUARE))
+    candidates = Channel().candidates(data)
+    assert len(candidates) > 3
+    values, vectors = np.linalg.eigh(data.fit.yy)
+    assert (np.diff(values) > 0).all()
+    for candidate in candidates:
+        leading = vectors[:, len(vectors) - candidate.ranks[0] :]
+        missed = np.eye(len(vectors)) - leading @ leading.T
+        lost = np.trace(missed @ data.held_out.yy @ missed) / np.trace(data.held_out.yy)
+        assert candidate.relative_error == pytest.approx(lost, rel=1e-6, abs=1e-9)
+
+
+def test_candidates_cost_less_than_the_layer() -> None:
+    """Two 1x1 convolutions of rank 2 take as much as one of 4 to 4 channels."""
+    found = convolution(Geometry(4, 4, (1, 1), size=(6, 6)))
+    data = samples_of(found, enough_images(found))
+    assert [candidate.ranks for candidate in Channel().candidates(data)] == [(1,)]
 
 
 def test_refit_needs_more_samples_than_unknowns() -> None:
