@@ -94,6 +94,26 @@ def test_what_a_shortcut_has_lost_is_wanted_of_the_layer(tmp_path: Path) -> None
     assert data.held_out.error(data.weights / 2, data.bias / 2) < 1e-9
 
 
+@pytest.mark.parametrize("with_pairs", [True, False])
+def test_pairs_are_kept_where_they_are_wanted_and_an_activation_follows(
+    tmp_path: Path,
+    with_pairs: bool,  # noqa: FBT001
+) -> None:
+    found = network_of(residual(), None, "it")
+    images = images_for(found, 10)
+    sampler = sampler_for(found, images, tmp_path)
+    layers = [layer for layer in found.layers if layer.output in ("b", "d")]  # a ReLU follows the first
+    tensors = [dict.fromkeys(("a", "c"), image) for image in images]
+    sampler.record(layers, iter(tensors), with_patches=False)
+    data = sampler.gather(layers, iter(tensors), with_pairs=with_pairs)
+    activations = [data[output].activation for output in ("b", "d")]
+    assert activations == ["relu" if with_pairs else "identity", "identity"]
+    assert [data[output].pairs is not None for output in ("b", "d")] == [with_pairs, False]
+    if pairs := data["b"].pairs:
+        answers = pairs.held_out_x @ data["b"].weights.T + data["b"].bias
+        np.testing.assert_allclose(pairs.held_out_y, answers, atol=1e-5)
+
+
 def test_seed_chooses_the_positions(tmp_path: Path) -> None:
     found = convolution(LARGE)
     images = images_for(found, 10)

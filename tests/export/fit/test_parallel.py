@@ -80,6 +80,13 @@ def test_several_workers_work_at_the_same_time() -> None:
         assert sorted(in_order(lambda _: together.wait(), range(2))) == [0, 1]
 
 
+def test_no_more_work_than_were_asked_for() -> None:
+    before = threading.active_count()
+    with workers(2):
+        assert max(in_order(lambda _: threading.active_count(), range(50))) <= before + 2
+    assert threading.active_count() == before
+
+
 def test_a_worker_may_share_work_without_waiting_for_itself() -> None:
     with workers(2):
         sums = in_order(lambda item: sum(in_order(lambda other: item * other, range(5))), range(8))
