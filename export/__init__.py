@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from export.network.inspection import Inspection, inspect
     from export.progress import Progress
     from export.reduction.file import Delivery, reduce
+    from export.reduction.quantised_file import QuantisedDelivery, quantise
     from export.reduction.result import Reduction
 
 __all__ = [
@@ -31,10 +32,12 @@ __all__ = [
     "DetectorEvaluation",
     "Inspection",
     "Progress",
+    "QuantisedDelivery",
     "Reduction",
     "SquarePadding",
     "evaluate",
     "inspect",
+    "quantise",
     "reduce",
 ]
 
@@ -44,10 +47,12 @@ _HOMES = {
     "DetectorEvaluation": "export.judge.detection",
     "Inspection": "export.network.inspection",
     "Progress": "export.progress",
+    "QuantisedDelivery": "export.reduction.quantised_file",
     "Reduction": "export.reduction.result",
     "SquarePadding": "export.calibrate.padding",
     "evaluate": "export.judge.evaluate",
     "inspect": "export.network.inspection",
+    "quantise": "export.reduction.quantised_file",
     "reduce": "export.reduction.file",
 }
 

@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> "CommandParser":
     from edge_runtime import __version__  # noqa: PLC0415
     from edge_runtime.settings.command_line import CommandParser  # noqa: PLC0415
-    from export.commands import card, convert, evaluate, inspect, profile, reduce  # noqa: PLC0415
+    from export.commands import card, convert, evaluate, inspect, profile, quantise, reduce  # noqa: PLC0415
 
     parser = CommandParser(
         prog="pi-export", description="Make a trained ONNX network faster and smaller, without training."
@@ -46,7 +46,7 @@ def _parser() -> "CommandParser":
     parser.add_argument("--version", action="version", version=f"pi-export {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (inspect, profile, reduce, convert, evaluate, card):
+    for command in (inspect, profile, reduce, quantise, convert, evaluate, card):
         command.add(commands)
     return parser
 

@@ -1,7 +1,7 @@
 """A network's inputs on disk, image after image: too many for memory, and read once for every stretch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,12 +24,14 @@ class KeptInputs:
         shape: Of one input: (1, channels, height, width), or as its network wants it.
         indices: The global index of each image, rising: see ``CalibrationSet``.
         element: The type of the values, as numpy calls it.
+        step: Of so many inputs in the file, each time the first is one of these.
     """
 
     path: Path
     shape: tuple[int, ...]
     indices: tuple[int, ...]
     element: str = "float32"
+    step: int = 1
 
     def __len__(self) -> int:
         """Number of images."""
@@ -38,9 +40,16 @@ class KeptInputs:
     def __iter__(self) -> Iterator[Tensor]:
         """The inputs, in the order of the indices."""
         count = int(np.prod(self.shape))
+        size = count * np.dtype(self.element).itemsize
         with self.path.open("rb") as file:
-            for _ in self.indices:
+            for place in range(len(self)):
+                file.seek(place * self.step * size)
                 yield np.fromfile(file, self.element, count).reshape(self.shape)
+
+    def some(self, most: int) -> Self:
+        """At most so many of the inputs, evenly spaced."""
+        step = -(-len(self) // most)
+        return self if step <= 1 else replace(self, indices=self.indices[::step], step=self.step * step)
 
 
 class InputWriter:

@@ -86,6 +86,12 @@ def _add_means(parser: argparse.ArgumentParser) -> None:
         help="choose ranks by least summed held-out error, or by response energy (default: %(default)s)",
     )
     parser.add_argument(
+        "--precision",
+        choices=defaults.PRECISIONS,
+        default=defaults.PRECISIONS[0],
+        help="what to deliver the network in; int8 runs under onnxruntime (default: %(default)s)",
+    )
+    parser.add_argument(
         "--max-images",
         type=positive,
         default=defaults.MAX_IMAGES,
@@ -127,6 +133,7 @@ def _run(arguments: argparse.Namespace) -> int:
             max_drop_percent=arguments.max_drop,
             methods=arguments.methods,
             ranks=arguments.ranks,
+            precision=arguments.precision,
             max_images=arguments.max_images,
             card=arguments.input,
             threads=arguments.threads,

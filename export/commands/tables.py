@@ -16,10 +16,12 @@ from export.layer import CountedNode, Layer
 from export.network.inspection import Inspection
 from export.network.tally import Uncounted, uncounted_documents
 from export.propose.fields import Proposal
+from export.quantise.quantise import Quantised
 from export.reduction.result import Reduction
 
 NUMBERS_OF_A_LAYER = ("Channels", "Stride", "Group", "Output", "MACs", "Share", "Parameters")
 SHOWN_LABELS = 12
+SHOWN_LAYERS = 4
 LONGEST_VALUE = 60  # of a proposed field, of which people look at the beginning
 
 
@@ -93,8 +95,11 @@ def reduction_table(reduction: Reduction, title: str, max_drop_percent: float) -
     table.caption = (
         f"{reduction.speedup:.2f} times fewer multiply-adds, {reduction.parameters_ratio:.2f} times fewer "
         f"weights{_packed(reduction)}; fitted on {reduction.images} images in {reduction.seconds:.0f} s"
-        f"{_agreement(reduction, max_drop_percent)}"
     )
+    if reduction.quantised:
+        table.caption += f"\n{int8_words(reduction.quantised)}"
+    if reduction.agreement:
+        table.caption += f"\n{judged_words(reduction.agreement, max_drop_percent)}"
     left_out = _not_counted(reduction.network.uncounted)
     table.caption += f"\n{left_out}" if left_out else ""
     table.caption_justify = "left"
@@ -108,11 +113,21 @@ def _packed(reduction: Reduction) -> str:
     return f", {reduction.storage_ratio:.2f} times smaller where zeros are packed"
 
 
-def _agreement(reduction: Reduction, max_drop_percent: float) -> str:
-    agreement = reduction.agreement
-    if agreement is None:
-        return ""
-    figure = f"\n{agreement.words()}, of images kept apart{_divergence(agreement)}"
+def int8_words(quantised: Quantised) -> str:
+    """What of a network is in int8, in a sentence."""
+    count, kept = len(quantised.layers), quantised.in_float
+    if not kept:
+        return f"int8 in all {count} layers"
+    some = [printable(name) for name in kept[:SHOWN_LAYERS]]
+    more = [f"{len(kept) - len(some)} more"] if len(kept) > len(some) else []
+    return f"int8 in {count - len(kept)} of {count} layers; in float, as int8 costs most there: " + ", ".join(
+        [*some, *more]
+    )
+
+
+def judged_words(agreement: Agreement, max_drop_percent: float) -> str:
+    """How far a network agrees with the original, with what a reader should know before trusting it."""
+    figure = f"{agreement.words()}, of images kept apart{_divergence(agreement)}"
     return figure + _notes(agreement.doubts(max_drop_percent))
 
 

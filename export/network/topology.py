@@ -113,6 +113,15 @@ def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collecti
     )
 
 
+def with_outputs(model: onnx.ModelProto, tensors: Iterable[str]) -> onnx.ModelProto:
+    """A copy of a model that hands out these tensors, too."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    known = {value.name for value in model.graph.output}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in known)
+    return copy
+
+
 def followed_by(model: onnx.ModelProto, tensors: Collection[str]) -> set[str]:
     """Those of ``tensors`` from which another of them is computed."""
     return {

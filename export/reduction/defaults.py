@@ -5,3 +5,5 @@ MAX_IMAGES = 500  # vgg19 at 4x lost no less with 500 than with 100
 SANE_DROP_PERCENT = 10.0  # a network that has lost more is a wreck, whatever its speed
 DROP_WITHOUT_TARGET_PERCENT = 1.0
 SEED = 0
+#: What a network may be delivered in, the default first.
+PRECISIONS = ("float32", "int8")

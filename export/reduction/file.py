@@ -1,25 +1,16 @@
 """From file to file: a network and a folder of images in, the reduced network with its card out."""
 
 import logging
-import platform
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import onnx
-
-from edge_runtime import __version__
 from edge_runtime.base.errors import InputError
-from edge_runtime.base.files import require_writable
 from edge_runtime.base.names import readable
 from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
-from edge_runtime.model.engines.onnxruntime import onnxruntime_version
-from edge_runtime.model.input_form import fitted
 from edge_runtime.model.network import default_threads
 from edge_runtime.settings.arguments import ENGINES
 from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
@@ -31,23 +22,30 @@ from export.choose.profile import profile as time_layers, write_for
 from export.judge.judge import Judge
 from export.judge.output_shapes import require_comparable
 from export.methods import AUTO, methods_named
-from export.network.batch import with_batch_of_one
 from export.network.card import completed
-from export.network.layers import ReducibleNetwork, read_network
 from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
+from export.quantise.eight_bits import require_float
 from export.reduction.defaults import (
     DROP_WITHOUT_TARGET_PERCENT,
     MAX_IMAGES,
+    PRECISIONS,
     RULE,
     SANE_DROP_PERCENT,
     SEED,
 )
 from export.reduction.options import ReduceOptions
+from export.reduction.preparation import card_of, readied, versions
 from export.reduction.result import Reduction
 from export.reduction.run import reduce_network, require_reducible
-from export.reduction.sense import require_choices, require_count, require_percent, require_ratio
+from export.reduction.sense import (
+    require_choices,
+    require_count,
+    require_percent,
+    require_precision,
+    require_ratio,
+)
 from export.reduction.timing import Promise, Timed, Timing, TimingTask
 
 log = logging.getLogger(__name__)
@@ -87,6 +85,7 @@ def reduce(
     max_drop_percent: float | None = None,
     methods: Sequence[str] = AUTO,
     ranks: str = RULE,
+    precision: str = PRECISIONS[0],
     max_images: int = MAX_IMAGES,
     card: AnyPath | None = None,
     threads: int | None = None,
@@ -115,6 +114,8 @@ def reduce(
             target: then it alone sets the end; and with a target 10, judged by the agreement itself.
         methods: Names of the ways a layer may be reduced: keys of ``methods.METHODS``.
         ranks: How ranks are chosen: ``error`` (least summed held-out error) or ``energy``.
+        precision: What the network is delivered in: ``float32``, or ``int8``, for onnxruntime only; what it
+            loses is judged in that. Multiply-adds and the cost table are those of float32.
         max_images: At most so many images are fitted on, evenly over the class folders; a quarter as many
             others only judge.
         card: A JSON file with a model card that takes the place of the network's own.
@@ -141,6 +142,7 @@ def reduce(
     require_ratio("storage", storage)
     require_percent("max_drop_percent", max_drop_percent)
     require_choices(methods, ranks)
+    require_precision(precision)
     for name, number, least in (("max_images", max_images, 1), ("threads", threads, 1), ("seed", seed, 0)):
         require_count(name, number, least)
     target = speedup if storage is None else storage
@@ -156,12 +158,19 @@ def reduce(
         surely=surely,
         methods=methods_named(methods),
         rule=ranks,
+        precision=precision,
         seed=seed,
         threads=threads or default_threads(),
     )
     source, written = read_source(as_path(model)), as_path(output)
-    own_card = _card_of(source, as_path(card), written)
+    own_card = card_of(source, as_path(card), written)
+    if "source_sha256" in (own_card.provenance or {}):
+        log.warning("%s is already reduced; its losses add up", source.path)
     timing = Timing.of(cost, engine)
+    if precision == "int8":
+        require_float(source.proto, str(source.path))
+    if precision == "int8" and timing.engine != "onnxruntime":
+        raise InputError(f"int8 runs under onnxruntime, not under {timing.engine}: leave one of them out")
     return _deliver(
         source,
         own_card,
@@ -205,7 +214,8 @@ def profile(
     require_count("threads", threads, 1)
     source = read_source(as_path(model))
     own_card = source.require_card(as_path(card))
-    source, own_card, network = _readied(source, own_card)
+    source, own_card, network = readied(source, own_card)
+    require_reducible(network)
     return time_layers(
         source,
         network,
@@ -223,18 +233,6 @@ def best_found_path(output: Path) -> Path:
     return output.with_suffix(f".best{output.suffix}")
 
 
-def versions() -> dict[str, str]:
-    """Versions of every library whose change may change a result, by their names."""
-    return {
-        "pi-infer": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "onnx": onnx.__version__,
-        "onnxruntime": onnxruntime_version(),
-    }
-
-
 def _deliver(
     source: SourceModel,
     card: ModelCard,
@@ -247,7 +245,8 @@ def _deliver(
     max_images: int,
     progress: Progress,
 ) -> Delivery:
-    source, card, network = _readied(source, card)
+    source, card, network = readied(source, card)
+    require_reducible(network)
     task = TimingTask(source, network, card, options.threads)
     table = timing.table(task, options.methods, progress)
     if table is not None:
@@ -268,35 +267,14 @@ def _deliver(
     timed = None
     if table is not None:
         promise = Promise(reduction.ratio(options.cost), options.target)
-        timed = timing.check(task, reduction.model, table, promise)
+        timed = timing.check(task, reduction.delivered, table, promise)
         reduction = replace(reduction, reached=reduction.reached and (timed is None or timed.holds))
     card = replace(card, provenance=_provenance(source, card, options, reduction))
     path = None
     if output is not None:
         path = output if reduction.reached else best_found_path(output)
-        card = write_for(timing.engine, reduction.model, card, path)
+        card = write_for(timing.engine, reduction.delivered, card, path)
     return Delivery(path, card, reduction, (*chosen.skipped, *calibration.skipped), options, timed)
-
-
-def _readied(source: SourceModel, card: ModelCard) -> tuple[SourceModel, ModelCard, ReducibleNetwork]:
-    """A network of one image at a time, its card completed, and its layers, some of which can be reduced."""
-    source = with_batch_of_one(source, card.input.size, card.input.layout)
-    card = replace(card, input=fitted(card.input, source.input, source.path))
-    network = read_network(source, card.input.size, card.input.layout)
-    require_reducible(network)
-    return source, card, network
-
-
-def _card_of(source: SourceModel, override: Path | None, output: Path | None) -> ModelCard:
-    """The network's card, once it is known that the output can be written."""
-    if output is not None:
-        require_writable(output)
-    card = source.require_card(override)
-    if output is not None and output.exists() and output.samefile(source.path):
-        raise InputError(f"{output} is the network itself; give another output path")
-    if "source_sha256" in (card.provenance or {}):
-        log.warning("%s is already reduced; its losses add up", source.path)
-    return card
 
 
 def _provenance(
@@ -314,6 +292,8 @@ def _provenance(
         "agreement_percent": reduction.agreement_percent,
         "methods": [method.name for method in options.methods],
         "ranks": options.rule,
+        "precision": options.precision,
+        "int8": reduction.quantised.to_document() if reduction.quantised else None,
         "cost": options.cost.name,
         "seed": options.seed,
         "images": reduction.images,

@@ -20,6 +20,7 @@ class ReduceOptions:
             are images enough for it.
         methods: How layers may be reduced.
         rule: How ranks are chosen: a key of ``ranks.RULES``.
+        precision: Of the network that is delivered: one of ``PRECISIONS``.
         nonlinear: Whether fits match the response after its activation.
         seed: Chooses images and sampled positions.
         threads: Threads for the passes over the images and for the fits.
@@ -31,6 +32,7 @@ class ReduceOptions:
     surely: bool = False
     methods: tuple[Method, ...] = field(default_factory=all_methods)
     rule: str = "error"
+    precision: str = "float32"
     nonlinear: bool = True
     seed: int = 0
     threads: int = 1

@@ -11,6 +11,7 @@ from export.judge.agreement import Agreement
 from export.layer import ConvolutionShape, Costed, CountedNode, Layer
 from export.methods.base import Replacement
 from export.network.layers import ReducibleNetwork
+from export.quantise.quantise import Quantised
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class Reduction(ReducedNetwork):
         agreement: With the original, as judged; None if not judged.
         cost: What was to become less.
         reached: Whether the target was reached within the allowed loss.
+        quantised: The network in int8, where it is to be delivered so: then that was judged.
     """
 
     images: int
@@ -131,6 +133,12 @@ class Reduction(ReducedNetwork):
     agreement: Agreement | None
     cost: Measure
     reached: bool
+    quantised: Quantised | None = None
+
+    @property
+    def delivered(self) -> onnx.ModelProto:
+        """The network as it is to be written."""
+        return self.quantised.model if self.quantised else self.model
 
     @property
     def agreement_percent(self) -> float | None:

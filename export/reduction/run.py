@@ -25,6 +25,7 @@ from export.network.layers import ReducibleNetwork
 from export.network.load import check
 from export.network.reasons import HALF_WEIGHT
 from export.progress import Progress
+from export.quantise.quantise import Quantised, Quantiser
 from export.reduction.fitting import THE_RESULT, Fitter
 from export.reduction.options import ReduceOptions
 from export.reduction.result import ReducedNetwork, Reduction
@@ -38,6 +39,7 @@ class _Judged:
     """A reduced network with its judgement."""
 
     reduced: ReducedNetwork
+    quantised: Quantised | None
     agreement: Agreement | None
 
 
@@ -65,17 +67,22 @@ def reduce_network(
 
     Raises:
         InputError: Too few images, or images that do not differ.
-        ModelRefusedError: No layer can be reduced, or the network computes NaN or infinite values.
+        ModelRefusedError: No layer can be reduced or written as asked, or the network computes NaN or
+            infinite values.
         TargetUnmetError: Every reduction loses more than ``options.max_drop_percent``.
     """
     started = time.monotonic()
+    quantiser = None
+    if options.precision == "int8":
+        quantiser = Quantiser(calibration.fit, threads=options.threads, progress=progress)
     with open_fitter(network, calibration, options, progress) as fitter:
 
         def attempt(target: float) -> Attempt[_Judged]:
             reduced = fitter.reduce(decision or fitter.decide(target))
-            agreement = judge(reduced.model) if judge else None
+            quantised = quantiser(reduced.model, _work(reduced)) if quantiser else None
+            agreement = judge(quantised.model if quantised else reduced.model) if judge else None
             loss = _loss_percent(agreement, options)
-            return Attempt(_Judged(reduced, agreement), reduced.ratio(options.cost), loss)
+            return Attempt(_Judged(reduced, quantised, agreement), reduced.ratio(options.cost), loss)
 
         best = furthest(attempt, options.target, options.max_drop_percent)
         image_passes = fitter.image_passes
@@ -95,6 +102,7 @@ def reduce_network(
         agreement=best.result.agreement,
         cost=options.cost,
         reached=options.target is None or best.ratio >= options.target,
+        quantised=best.result.quantised,
     )
 
 
@@ -140,6 +148,10 @@ def open_fitter(
         if not any(offer.candidates for offer in offers):
             raise ModelRefusedError("no layer of this network gets cheaper by the methods asked for")
         yield Fitter(network, offers, options, passes)
+
+
+def _work(reduced: ReducedNetwork) -> dict[str, int]:
+    return {row.output: row.macs for row in reduced.network.rows}
 
 
 def _loss_percent(agreement: Agreement | None, options: ReduceOptions) -> float:

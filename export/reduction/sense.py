@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from edge_runtime.base.errors import InputError
 from export.choose.ranks import RULES
 from export.methods import NAMES
+from export.reduction.defaults import PRECISIONS
 
 
 def require_ratio(name: str, value: float | None) -> None:
@@ -24,6 +25,12 @@ def require_count(name: str, value: int | None, least: int = 1) -> None:
     """Raise ``InputError`` unless a number that was given is whole and large enough."""
     if value is not None and (not isinstance(value, int) or value < least):
         raise InputError(f"{name} must be a whole number from {least}, not {value!r}")
+
+
+def require_precision(precision: str) -> None:
+    """Raise ``InputError`` unless there is such a precision."""
+    if precision not in PRECISIONS:
+        raise InputError(f"precision must be {' or '.join(PRECISIONS)}, not {precision!r}")
 
 
 def require_choices(methods: Sequence[str], ranks: str) -> None:
