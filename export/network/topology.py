@@ -113,6 +113,26 @@ def fragment(model: onnx.ModelProto, sources: Collection[str], targets: Collecti
     )
 
 
+def sort_nodes(model: onnx.ModelProto) -> None:
+    """Bring the nodes of a model into an order of execution, in place; those that need not move do not."""
+    written_by = {name: place for place, node in enumerate(model.graph.node) for name in node.output if name}
+    order: dict[int, None] = {}
+    waiting = list(reversed(range(len(model.graph.node))))
+    while waiting:
+        place = waiting[-1]
+        needed = {written_by[name] for name in reads(model.graph.node[place]) if name in written_by}
+        missing = [each for each in sorted(needed, reverse=True) if each not in order]
+        if missing and place not in order:
+            waiting.extend(missing)
+            continue
+        order.setdefault(place)
+        waiting.pop()
+    nodes = [model.graph.node[place] for place in order]
+    copies = onnx.GraphProto(node=nodes)
+    del model.graph.node[:]
+    model.graph.node.extend(copies.node)
+
+
 def with_outputs(model: onnx.ModelProto, tensors: Iterable[str]) -> onnx.ModelProto:
     """A copy of a model that hands out these tensors, too."""
     copy = onnx.ModelProto()

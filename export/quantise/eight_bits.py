@@ -17,7 +17,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from edge_runtime.base.errors import ModelRefusedError
 from export.network.attributes import operator
-from export.network.topology import all_nodes, followed_by, nodes_before
+from export.network.topology import all_nodes, followed_by, nodes_before, sort_nodes
 from export.quantise.clipping import Ends
 
 OLDEST_OPSET = 13  # the first with a scale for each channel
@@ -121,6 +121,7 @@ class EightBitNetwork:
         with _unheard():
             quantizer.quantize_model()
         written: onnx.ModelProto = quantizer.model.model
+        sort_nodes(written)
         del written.metadata_props[:]
         written.metadata_props.extend(self._model.metadata_props)
         return written

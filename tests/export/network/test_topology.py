@@ -22,6 +22,7 @@ from export.network.topology import (
     nodes_before,
     producers,
     reads,
+    sort_nodes,
 )
 from tests.attacks.networks import network
 from tests.export.small_networks import Array, images_for, relative_difference, residual, with_branch
@@ -147,3 +148,20 @@ def test_loop_reads_only_what_it_does_not_make() -> None:
     )
     loop = helper.make_node("Loop", ["turns", "", "start"], ["end"], body=body)
     assert reads(loop) == {"turns", "start", "outer"}
+
+
+@settings(max_examples=30)
+@given(st.permutations(range(8)), st.booleans())
+def test_nodes_in_any_order_come_into_one_of_execution(order: list[int], branch: bool) -> None:  # noqa: FBT001
+    model = with_branch() if branch else network()
+    nodes = [model.graph.node[place] for place in order if place < len(model.graph.node)]
+    mixed = onnx.ModelProto()
+    mixed.CopyFrom(model)
+    del mixed.graph.node[:]
+    mixed.graph.node.extend(nodes)
+    sort_nodes(mixed)
+    onnx.checker.check_model(mixed, full_check=True)
+    assert sorted(node.output[0] for node in mixed.graph.node) == sorted(node.output[0] for node in nodes)
+    before = mixed.SerializeToString()
+    sort_nodes(mixed)
+    assert mixed.SerializeToString() == before
