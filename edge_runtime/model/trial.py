@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from edge_runtime.model.input_form import InputForm
 from edge_runtime.model.network import OutputForm
 
-_FLOAT, _INT64 = 1, 7  # element types [onnx.proto]
+_FLOAT, _UINT8, _INT8, _INT64 = 1, 2, 3, 7  # element types [onnx.proto]
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 4, 2, 7
 _WEIGHT = 0.01
 
@@ -30,6 +30,7 @@ class Trial:
         stride: Vertical and horizontal.
         dilation: Vertical and horizontal.
         group: Number of groups.
+        precision: What it computes in: ``float32``, or ``int8``, under onnxruntime only.
     """
 
     in_channels: int
@@ -39,6 +40,7 @@ class Trial:
     stride: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
     group: int = 1
+    precision: str = "float32"
 
     @property
     def weights(self) -> int:
@@ -56,6 +58,8 @@ class Trial:
         height, width = (
             (size - 1) * stride + 1 for size, stride in zip(self.output_size, self.stride, strict=True)
         )
+        if self.precision == "int8":
+            return InputForm("image", "tensor(float)", (1, height, width, self.in_channels))
         return InputForm("image", "tensor(float)", (1, self.in_channels, height, width))
 
     @property
@@ -106,41 +110,83 @@ class Trial:
 
     def onnx(self) -> bytes:
         """The network as an ONNX file."""
-        values = [_value("image", self.input.shape), _value("out", self.output.shape)]
-        if self.convolves:
-            shape = (self.out_channels, self.in_channels // self.group, *self.kernel)
-            nodes = [
-                _node("ConstantOfShape", [name], [name[0]], value=_WEIGHT) for name in ("w_shape", "b_shape")
-            ]
-            nodes.append(
-                _node(
-                    "Conv",
-                    ["image", "w", "b"],
-                    ["response"],
-                    ints={
-                        "kernel_shape": self.kernel,
-                        "strides": self.stride,
-                        "dilations": self.dilation,
-                        "pads": self.pads,
-                    },
-                    group=self.group,
-                )
-            )
-            constants = [_constant("w_shape", shape), _constant("b_shape", (self.out_channels,))]
-        else:
-            nodes, constants = [], []
-        response = "response" if self.convolves else "image"
-        nodes.append(_node("GlobalMaxPool", [response], ["out"]))
+        nodes, constants = self._in_int8() if self.precision == "int8" else self._in_float()
         graph = b"".join(
             [
                 *(_field(1, node) for node in nodes),
                 _field(2, b"trial"),
                 *(_field(5, constant) for constant in constants),
-                _field(11, values[0]),
-                _field(12, values[1]),
+                _field(11, _value("image", self.input.shape)),
+                _field(12, _value("out", self.output.shape)),
             ]
         )
         return _number(1, 8) + _field(7, graph) + _field(8, _field(1, b"") + _number(2, 13))
+
+    def _in_float(self) -> "_Graph":
+        largest = _node("GlobalMaxPool", ["response" if self.convolves else "image"], ["out"])
+        if not self.convolves:
+            return [largest], []
+        filled = [
+            _node("ConstantOfShape", [f"{name}_shape"], [name], value=(_FLOAT, struct.pack("<f", _WEIGHT)))
+            for name in ("w", "b")
+        ]
+        shapes = [self._shape_of(name) for name in ("w", "b")]
+        return [*filled, self._convolution("image", ["w", "b"]), largest], shapes
+
+    def _in_int8(self) -> "_Graph":
+        """With rounding around each operator, as networks in int8 are written: engines fuse that away.
+
+        Channels come last, as onnxruntime wants them there: to bring them there takes longer than some
+        convolutions do, and within a network happens once.
+        """
+        constants = [_constant("step", (), _FLOAT, "f", (0.1,)), _constant("zero", (), _UINT8, "B", (0,))]
+        if not self.convolves:
+            slices = {"start": (0, 0), "end": (1, 1), "axes": (1, 2)}
+            constants += [_constant(name, (2,), _INT64, "q", each) for name, each in slices.items()]
+            nodes = [
+                *_rounded("image", "image_float"),
+                _node("Slice", ["image_float", *slices], ["corner"]),
+                *_rounded("corner", "corner_float"),
+                _node("Transpose", ["corner_float"], ["out"], ints={"perm": (0, 3, 1, 2)}),
+            ]
+            return nodes, constants
+        nodes = [
+            _node("ConstantOfShape", ["w_shape"], ["whole"], value=(_INT8, b"\1")),
+            _node("DequantizeLinear", ["whole", "step", "w_zero"], ["w"]),
+            _node("Transpose", ["image"], ["pixels"], ints={"perm": (0, 3, 1, 2)}),
+            *_rounded("pixels", "pixels_float"),
+            self._convolution("pixels_float", ["w"]),
+            *_rounded("response", "response_float"),
+            _node("MaxPool", ["response_float"], ["largest"], ints={"kernel_shape": self.output_size}),
+            *_rounded("largest", "out"),
+        ]
+        return nodes, [*constants, _constant("w_zero", (), _INT8, "b", (0,)), self._shape_of("w")]
+
+    def _shape_of(self, name: str) -> bytes:
+        """The shape of the weights or biases, as a constant."""
+        shape: tuple[int, ...] = (self.out_channels, self.in_channels // self.group, *self.kernel)
+        shape = shape if name == "w" else shape[:1]
+        return _constant(f"{name}_shape", (len(shape),), _INT64, "q", shape)
+
+    def _convolution(self, source: str, weights: list[str]) -> bytes:
+        ints = {
+            "kernel_shape": self.kernel,
+            "strides": self.stride,
+            "dilations": self.dilation,
+            "pads": self.pads,
+        }
+        return _node("Conv", [source, *weights], ["response"], ints=ints, group=self.group)
+
+
+_Graph = tuple[list[bytes], list[bytes]]  # nodes and constants
+
+
+def _rounded(source: str, target: str) -> list[bytes]:
+    """Nodes that round a tensor to one of 256 levels, and make floats of it again."""
+    return [
+        _node("QuantizeLinear", [source, "step", "zero"], [f"{source}_rounded"]),
+        _node("DequantizeLinear", [f"{source}_rounded", "step", "zero"], [target]),
+    ]
 
 
 def _node(
@@ -150,7 +196,7 @@ def _node(
     *,
     ints: dict[str, tuple[int, ...]] | None = None,
     group: int | None = None,
-    value: float | None = None,
+    value: tuple[int, bytes] | None = None,
 ) -> bytes:
     names = [_field(1, name.encode()) for name in inputs] + [_field(2, name.encode()) for name in outputs]
     attributes = [
@@ -162,14 +208,18 @@ def _node(
     if group is not None:
         attributes.append(_field(1, b"group") + _number(3, group) + _number(20, _ATTRIBUTE_INT))
     if value is not None:
-        tensor = _number(1, 1) + _number(2, _FLOAT) + _field(9, struct.pack("<f", value))
+        element, raw = value
+        tensor = _number(1, 1) + _number(2, element) + _field(9, raw)
         attributes.append(_field(1, b"value") + _field(5, tensor) + _number(20, _ATTRIBUTE_TENSOR))
     return b"".join(names) + _field(4, kind.encode()) + b"".join(_field(5, each) for each in attributes)
 
 
-def _constant(name: str, values: tuple[int, ...]) -> bytes:
-    raw = struct.pack(f"<{len(values)}q", *values)
-    return _number(1, len(values)) + _number(2, _INT64) + _field(8, name.encode()) + _field(9, raw)
+def _constant(
+    name: str, shape: tuple[int, ...], element: int, letter: str, values: tuple[float, ...]
+) -> bytes:
+    raw = struct.pack(f"<{len(values)}{letter}", *values)
+    lengths = b"".join(_number(1, length) for length in shape)
+    return lengths + _number(2, element) + _field(8, name.encode()) + _field(9, raw)
 
 
 def _value(name: str, shape: tuple[int | str | None, ...]) -> bytes:

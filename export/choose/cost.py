@@ -29,12 +29,14 @@ class Measure:
         unit: What it is counted in.
         of: What operators come to.
         rest: What the network takes besides its layers and whatever else is counted.
+        gain: How many times less it takes already before anything is reduced: by its precision.
     """
 
     name: str
     unit: str
     of: Cost
     rest: float = 0.0
+    gain: float = 1.0
 
 
 MULTIPLY_ADDS = Measure("macs", "macs", multiply_adds)
@@ -48,4 +50,4 @@ def time_measure(table: LatencyTable, layers: Sequence[ConvolutionShape]) -> Mea
         table: What was measured there.
         layers: Those of the original network.
     """
-    return Measure("time", "ns", table.total, table.rest_ns(layers))
+    return Measure("time", "ns", table.total, table.rest_ns(layers), table.gain)

@@ -16,7 +16,7 @@ from typing import Any, Self
 from edge_runtime.base.errors import InputError
 from export.layer import ConvolutionShape, Costed
 
-FORMAT = 1
+FORMAT = 2
 DEPTHWISE = 0  # in place of a number of groups
 PACK = 16  # channels; kernels of AVX-512 take so many at once, others fewer
 
@@ -63,9 +63,11 @@ class LatencyTable:
         threads: Threads within one inference.
         machine: Where, and with which versions.
         source_sha256: Of the network whose layers were measured.
-        network_ns: What the whole network takes, in nanoseconds.
+        network_ns: What the whole network takes as it is, in float32, in nanoseconds.
         points: The measurements on the grid of each family.
         between: Those between its lines, at odd multiples of half a pack.
+        precision: What the convolutions computed in: ``float32`` or ``int8``.
+        whole_ns: What the whole network takes in that precision; as ``network_ns`` if 0.
     """
 
     engine: str
@@ -75,6 +77,13 @@ class LatencyTable:
     network_ns: float
     points: tuple[Point, ...]
     between: tuple[Point, ...] = ()
+    precision: str = "float32"
+    whole_ns: float = 0.0
+
+    @property
+    def gain(self) -> float:
+        """How many times faster the whole network is in the table's precision, nothing reduced."""
+        return self.network_ns / (self.whole_ns or self.network_ns) if self.network_ns else 1.0
 
     def covers(self, shape: ConvolutionShape) -> bool:
         """Whether convolutions of this family were measured."""
@@ -104,7 +113,7 @@ class LatencyTable:
 
     def rest_ns(self, layers: Sequence[ConvolutionShape]) -> float:
         """What of the network's time is not its layers': it stays, whatever becomes of these."""
-        return max(0.0, self.network_ns - self.total(layers))
+        return max(0.0, (self.whole_ns or self.network_ns) - self.total(layers))
 
     @cached_property
     def grids(self) -> Mapping[Family, "_Grid"]:
@@ -119,7 +128,7 @@ class LatencyTable:
 
     def require_sound(self) -> None:
         """Raise ``ValueError`` where it holds no times, or one that is none."""
-        numbers = [self.network_ns, *(point.ns for point in (*self.points, *self.between))]
+        numbers = [self.network_ns, self.whole_ns, *(point.ns for point in (*self.points, *self.between))]
         if not self.points or not all(0 <= number < float("inf") for number in numbers):
             raise ValueError("no times")
 
@@ -132,6 +141,8 @@ class LatencyTable:
             "machine": dict(self.machine),
             "source_sha256": self.source_sha256,
             "network_ns": self.network_ns,
+            "precision": self.precision,
+            "whole_ns": self.whole_ns,
             "points": [_document(point) for point in self.points],
             "between": [_document(point) for point in self.between],
         }
@@ -156,6 +167,8 @@ class LatencyTable:
                 document[key] = tuple(map(_point, document[key]))
             table = cls(**document)
             table.require_sound()
+            if table.precision not in ("float32", "int8"):
+                raise InputError(f"{where} is of the precision {table.precision!r}, which there is not")
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise InputError(f"{where} is not a cost table as 'pi-export profile' writes it") from error
         return table

@@ -21,6 +21,7 @@ from export.network.card import write_with_card
 from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel, read_source
 from export.progress import Progress
+from export.quantise.eight_bits import EightBitNetwork
 
 # What stands around a convolution in a trial is fitted to these: channels and side of pictures.
 AROUND = ((8, 8), (64, 16), (64, 64), (64, 96), (64, 160))
@@ -36,6 +37,7 @@ def profile(
     methods: Sequence[Method],
     *,
     engine: str,
+    precision: str,
     threads: int,
     place: Place,
     progress: Progress,
@@ -48,6 +50,7 @@ def profile(
         card: Its card.
         methods: The ways a layer may be replaced.
         engine: What runs it.
+        precision: What the layers shall compute in: ``float32`` or ``int8``.
         threads: Threads within one inference.
         place: Where to time it.
         progress: Told how many convolutions are done, and how many there are.
@@ -58,13 +61,16 @@ def profile(
         RemoteError: The place is another machine, which does not answer.
     """
     with tempfile.TemporaryDirectory(prefix="pi-export-") as name:
-        whole = Path(name) / "network.onnx"
-        write_for(engine, source.proto, card, whole)
-        (network_ms,) = place.networks([whole], engine, threads)
+        whole = [Path(name) / "network.onnx"]
+        write_for(engine, source.proto, card, whole[0])
+        if precision == "int8":
+            whole.append(Path(name) / "int8.onnx")
+            write_for(engine, _in_int8(network.model), card, whole[1])
+        network_ms, *in_precision_ms = place.networks(whole, engine, threads)
     wanted = list(shapes_to_time(network.reducible, methods))
     between = list(_between(wanted))
-    around = [Trial(channels, channels, (0, 0), (side, side)) for channels, side in AROUND]
-    trials = [*around, *(_trial(shape) for shape in (*wanted, *between))]
+    around = [Trial(count, count, (0, 0), (side, side), precision=precision) for count, side in AROUND]
+    trials = [*around, *(_trial(shape, precision) for shape in (*wanted, *between))]
     weights = sum(layer.shape.stored_bytes for layer in network.layers)
     run = Run(engine, threads, footprint=int(WINOGRAD * weights))
     rounds = place.convolutions(trials, run, partial(progress, TASK))
@@ -79,7 +85,15 @@ def profile(
         network_ms * 1e6,
         points[: len(wanted)],
         points[len(wanted) :],
+        precision,
+        sum(in_precision_ms) * 1e6,
     )
+
+
+def _in_int8(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A network in int8, of which only the time matters: its values lie between any ends."""
+    network = EightBitNetwork(model)
+    return network.written(dict.fromkeys(network.tensors, (0.0, 1.0)))
 
 
 def write_for(engine: str, model: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
@@ -158,7 +172,7 @@ def _lines(numbers: Sequence[int], group: int) -> list[int]:
     return sorted({*first, *inner, most})
 
 
-def _trial(shape: ConvolutionShape) -> Trial:
+def _trial(shape: ConvolutionShape, precision: str) -> Trial:
     return Trial(
         shape.in_channels,
         shape.out_channels,
@@ -167,6 +181,7 @@ def _trial(shape: ConvolutionShape) -> Trial:
         shape.stride,
         shape.dilation,
         shape.group,
+        precision,
     )
 
 

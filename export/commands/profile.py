@@ -10,6 +10,7 @@ from edge_runtime.base.files import require_writable, write_text
 from edge_runtime.base.program import print_to_stdout
 from edge_runtime.settings.arguments import ENGINES, positive
 from export.commands.arguments import add_card_option, method_names
+from export.reduction import defaults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,12 @@ def add(commands: "Subparsers") -> None:
     parser.add_argument("-o", dest="output", type=Path, required=True, metavar="TABLE.json")
     parser.add_argument(
         "--engine", choices=ENGINES, default=ENGINES[0], help="what runs the network (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=defaults.PRECISIONS,
+        default=defaults.PRECISIONS[0],
+        help="what it shall compute in (default: %(default)s)",
     )
     parser.add_argument(
         "--methods",
@@ -61,6 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
         table = profile(
             arguments.model,
             engine=arguments.engine,
+            precision=arguments.precision,
             methods=arguments.methods,
             threads=arguments.threads,
             card=arguments.input,
@@ -69,8 +77,9 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     write_text(arguments.output, table.to_json())
     print_to_stdout(
-        f"{arguments.output}: {len(table.points) + len(table.between)} convolutions under {table.engine}, "
-        f"{table.threads} threads; the network takes {table.network_ns / 1e6:.3g} ms"
+        f"{arguments.output}: {len(table.points) + len(table.between)} convolutions in {table.precision} "
+        f"under {table.engine}, {table.threads} threads; the network takes {table.network_ns / 1e6:.3g} ms"
+        + (f", in int8 {table.whole_ns / 1e6:.3g} ms" if table.precision == "int8" else "")
     )
     return 0
 

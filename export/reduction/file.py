@@ -115,7 +115,7 @@ def reduce(
         methods: Names of the ways a layer may be reduced: keys of ``methods.METHODS``.
         ranks: How ranks are chosen: ``error`` (least summed held-out error) or ``energy``.
         precision: What the network is delivered in: ``float32``, or ``int8``, for onnxruntime only; what it
-            loses is judged in that. Multiply-adds and the cost table are those of float32.
+            loses is judged in that. A table must be of the same; multiply-adds are those of float32.
         max_images: At most so many images are fitted on, evenly over the class folders; a quarter as many
             others only judge.
         card: A JSON file with a model card that takes the place of the network's own.
@@ -142,7 +142,6 @@ def reduce(
     require_ratio("storage", storage)
     require_percent("max_drop_percent", max_drop_percent)
     require_choices(methods, ranks)
-    require_precision(precision)
     for name, number, least in (("max_images", max_images, 1), ("threads", threads, 1), ("seed", seed, 0)):
         require_count(name, number, least)
     target = speedup if storage is None else storage
@@ -166,11 +165,10 @@ def reduce(
     own_card = card_of(source, as_path(card), written)
     if "source_sha256" in (own_card.provenance or {}):
         log.warning("%s is already reduced; its losses add up", source.path)
-    timing = Timing.of(cost, engine)
+    timing = Timing.of(cost, engine, precision)
+    require_precision(precision, timing.engine)
     if precision == "int8":
         require_float(source.proto, str(source.path))
-    if precision == "int8" and timing.engine != "onnxruntime":
-        raise InputError(f"int8 runs under onnxruntime, not under {timing.engine}: leave one of them out")
     return _deliver(
         source,
         own_card,
@@ -188,6 +186,7 @@ def profile(
     model: AnyPath,
     *,
     engine: str = ENGINES[0],
+    precision: str = PRECISIONS[0],
     methods: Sequence[str] = AUTO,
     threads: int | None = None,
     card: AnyPath | None = None,
@@ -199,6 +198,7 @@ def profile(
     Args:
         model: An ONNX file.
         engine: What runs it: ``onnxruntime`` or ``ncnn``.
+        precision: What it is to compute in: ``float32``, or ``int8``, under onnxruntime only.
         methods: Names of the ways a layer may be reduced.
         threads: Threads within one inference; all processors if None.
         card: A JSON file with a model card that takes the place of the network's own.
@@ -211,6 +211,7 @@ def profile(
         ModelRefusedError: The network cannot be reduced, or the engine refuses it.
     """
     require_choices(methods, RULE)
+    require_precision(precision, engine)
     require_count("threads", threads, 1)
     source = read_source(as_path(model))
     own_card = source.require_card(as_path(card))
@@ -222,6 +223,7 @@ def profile(
         own_card,
         methods_named(methods),
         engine=engine,
+        precision=precision,
         threads=threads or default_threads(),
         place=place or ThisMachine(),
         progress=progress,

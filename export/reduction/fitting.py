@@ -58,7 +58,8 @@ class Fitter:
         measure = self._options.cost
         fixed = measure.rest + measure.of(self._network.counted)
         whole = fixed + sum(measure.of([layer.shape]) for layer in self._network.layers)
-        return RULES[self._options.rule](self._offers, whole / target - fixed, measure.of)
+        wanted = max(target / measure.gain, 1.0)
+        return RULES[self._options.rule](self._offers, whole / wanted - fixed, measure.of)
 
     def reduce(self, decision: Decision) -> ReducedNetwork:
         """Fit and replace layer after layer, so that each is what was decided.

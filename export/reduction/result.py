@@ -110,7 +110,7 @@ class ReducedNetwork:
         costs = [layer.cost(measure) for layer in self.layers]
         before = measure.rest + sum(own for own, _ in costs)
         after = measure.rest + sum(own for _, own in costs)
-        return before / max(after, 1)
+        return measure.gain * before / max(after, 1)
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,12 @@ def require_count(name: str, value: int | None, least: int = 1) -> None:
         raise InputError(f"{name} must be a whole number from {least}, not {value!r}")
 
 
-def require_precision(precision: str) -> None:
-    """Raise ``InputError`` unless there is such a precision."""
+def require_precision(precision: str, engine: str) -> None:
+    """Raise ``InputError`` unless there is such a precision, and under this engine."""
     if precision not in PRECISIONS:
         raise InputError(f"precision must be {' or '.join(PRECISIONS)}, not {precision!r}")
+    if precision == "int8" and engine != "onnxruntime":
+        raise InputError(f"int8 runs under onnxruntime, not under {engine}: leave one of them out")
 
 
 def require_choices(methods: Sequence[str], ranks: str) -> None:

@@ -73,21 +73,24 @@ class Timing:
 
     Attributes:
         engine: What is to run the network.
+        precision: What it is to compute in.
         given: A table that was measured before; None where there is none.
         place: Goes to where one is to be measured; None where that is not wanted.
     """
 
     engine: str
+    precision: str = "float32"
     given: LatencyTable | None = None
     place: Callable[[], AbstractContextManager[Place]] | None = None
 
     @classmethod
-    def of(cls, cost: AnyPath, engine: str | None) -> "Timing":
+    def of(cls, cost: AnyPath, engine: str | None, precision: str = "float32") -> "Timing":
         """Read what was asked for, before any work.
 
         Args:
             cost: ``macs``, ``local``, ``ssh:HOST``, or the file of a cost table.
             engine: What is to run the network; the table's if None, onnxruntime where there is none.
+            precision: What it is to compute in.
 
         Raises:
             InputError: The table cannot be read or is of another engine, or the engine is not installed.
@@ -95,9 +98,14 @@ class Timing:
         given = None if cost == MULTIPLY_ADDS or _place(str(cost)) else _read(Path(cost))
         if given is not None and engine not in (None, given.engine):
             raise InputError(f"{cost} is of {given.engine}, not of {engine}: profile the network under that")
+        if given is not None and precision != given.precision:
+            raise InputError(
+                f"{cost} is of {given.precision}: give --precision {given.precision}, or profile the network "
+                f"in {precision}"
+            )
         engine = engine or (given.engine if given else "onnxruntime")
         load_engine(engine)
-        return cls(engine, given, _place(str(cost)))
+        return cls(engine, precision, given, _place(str(cost)))
 
     def table(
         self, task: "TimingTask", methods: tuple[Method, ...], progress: Progress
@@ -123,6 +131,7 @@ class Timing:
                 task.card,
                 methods,
                 engine=self.engine,
+                precision=self.precision,
                 threads=task.threads,
                 place=place,
                 progress=progress,
