@@ -87,9 +87,10 @@ def _add_means(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        choices=defaults.PRECISIONS,
+        choices=(*defaults.PRECISIONS, defaults.FASTEST),
         default=defaults.PRECISIONS[0],
-        help="what to deliver the network in; int8 runs under onnxruntime (default: %(default)s)",
+        help="what to deliver the network in; int8 runs under onnxruntime; auto takes what is faster where "
+        "--cost measures (default: %(default)s)",
     )
     parser.add_argument(
         "--max-images",

@@ -7,3 +7,5 @@ DROP_WITHOUT_TARGET_PERCENT = 1.0
 SEED = 0
 #: What a network may be delivered in, the default first.
 PRECISIONS = ("float32", "int8")
+#: The one of them that is the fastest where the network is timed.
+FASTEST = "auto"

@@ -2,18 +2,19 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.base.errors import InputError
+from edge_runtime.base.errors import InputError, TargetUnmetError
 from edge_runtime.base.names import readable
 from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.network import default_threads
 from edge_runtime.settings.arguments import ENGINES
-from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
+from export.calibrate.calibration_set import JUDGED_EVERY, CalibrationSet, calibration_set
 from export.calibrate.images import find_images
 from export.choose.cost import MULTIPLY_ADDS, STORAGE, time_measure
 from export.choose.latency import LatencyTable
@@ -23,12 +24,14 @@ from export.judge.judge import Judge
 from export.judge.output_shapes import require_comparable
 from export.methods import AUTO, methods_named
 from export.network.card import completed
+from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
 from export.quantise.eight_bits import require_float
 from export.reduction.defaults import (
     DROP_WITHOUT_TARGET_PERCENT,
+    FASTEST,
     MAX_IMAGES,
     PRECISIONS,
     RULE,
@@ -114,8 +117,9 @@ def reduce(
             target: then it alone sets the end; and with a target 10, judged by the agreement itself.
         methods: Names of the ways a layer may be reduced: keys of ``methods.METHODS``.
         ranks: How ranks are chosen: ``error`` (least summed held-out error) or ``energy``.
-        precision: What the network is delivered in: ``float32``, or ``int8``, for onnxruntime only; what it
-            loses is judged in that. A table must be of the same; multiply-adds are those of float32.
+        precision: What the network is delivered in: ``float32``, or ``int8``, for onnxruntime only, or
+            ``auto``, what is faster where ``cost`` measures. What it loses is judged in that. A table must be
+            of the same precision.
         max_images: At most so many images are fitted on, evenly over the class folders; a quarter as many
             others only judge.
         card: A JSON file with a model card that takes the place of the network's own.
@@ -167,7 +171,7 @@ def reduce(
         log.warning("%s is already reduced; its losses add up", source.path)
     timing = Timing.of(cost, engine, precision)
     require_precision(precision, timing.engine)
-    if precision == "int8":
+    if precision != PRECISIONS[0]:
         require_float(source.proto, str(source.path))
     return _deliver(
         source,
@@ -250,12 +254,7 @@ def _deliver(
     source, card, network = readied(source, card)
     require_reducible(network)
     task = TimingTask(source, network, card, options.threads)
-    table = timing.table(task, options.methods, progress)
-    if table is not None:
-        shapes = [layer.shape for layer in network.layers]
-        options = replace(options, cost=time_measure(table, shapes))
-        if budget_ms is not None:
-            options = replace(options, target=max(1.0, table.network_ns / 1e6 / budget_ms))
+    tables = timing.tables(task, options.methods, progress)
     original = source.network(options.threads)
     completed(card, original)  # it runs, on the card's terms
     require_comparable(Model(original, card), source.proto)
@@ -265,7 +264,23 @@ def _deliver(
             chosen.files, card.input, Path(folder), element=source.input.element, progress=progress
         )
         judge = Judge(card, network.model, calibration.apart, options.threads)
-        reduction = reduce_network(network, calibration, options, progress, judge=judge)
+        attempt = partial(
+            _by_table,
+            network=network,
+            calibration=calibration,
+            options=options,
+            budget_ms=budget_ms,
+            judge=judge,
+            progress=progress,
+        )
+        table, options, reduction = _first_that_holds(tables, attempt)
+        if (
+            timing.precision == FASTEST
+            and reduction.quantised is not None
+            and not timing.is_faster(task, reduction.delivered, reduction.model)
+        ):
+            reduction = replace(reduction, quantised=None, agreement=judge(reduction.model))
+            options = replace(options, precision=PRECISIONS[0])
     timed = None
     if table is not None:
         promise = Promise(reduction.ratio(options.cost), options.target)
@@ -277,6 +292,43 @@ def _deliver(
         path = output if reduction.reached else best_found_path(output)
         card = write_for(timing.engine, reduction.delivered, card, path)
     return Delivery(path, card, reduction, (*chosen.skipped, *calibration.skipped), options, timed)
+
+
+_Reduced = tuple[LatencyTable | None, ReduceOptions, Reduction]
+
+
+def _first_that_holds(
+    tables: Sequence[LatencyTable], attempt: Callable[[LatencyTable | None], _Reduced]
+) -> _Reduced:
+    """The reduction by the first cost table that loses no more than may be lost.
+
+    Raises:
+        TargetUnmetError: None does.
+    """
+    for table in tables[:-1]:
+        try:
+            return attempt(table)
+        except TargetUnmetError as error:
+            log.warning("not in %s: %s", table.precision, error)
+    return attempt(tables[-1] if tables else None)
+
+
+def _by_table(
+    table: LatencyTable | None,
+    *,
+    network: ReducibleNetwork,
+    calibration: CalibrationSet,
+    options: ReduceOptions,
+    budget_ms: float | None,
+    judge: Judge,
+    progress: Progress,
+) -> _Reduced:
+    """The reduction with the cost, the precision and the target that follow from a cost table."""
+    if table is not None:
+        cost = time_measure(table, [layer.shape for layer in network.layers])
+        target = options.target if budget_ms is None else max(1.0, table.network_ns / 1e6 / budget_ms)
+        options = replace(options, cost=cost, target=target, precision=table.precision)
+    return table, options, reduce_network(network, calibration, options, progress, judge=judge)
 
 
 def _provenance(

@@ -20,7 +20,7 @@ class ReduceOptions:
             are images enough for it.
         methods: How layers may be reduced.
         rule: How ranks are chosen: a key of ``ranks.RULES``.
-        precision: Of the network that is delivered: one of ``PRECISIONS``.
+        precision: Of the network that is delivered: one of ``defaults.PRECISIONS``.
         nonlinear: Whether fits match the response after its activation.
         seed: Chooses images and sampled positions.
         threads: Threads for the passes over the images and for the fits.

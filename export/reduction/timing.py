@@ -21,8 +21,11 @@ from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel
 from export.paths import AnyPath
 from export.progress import Progress
+from export.reduction.defaults import FASTEST, PRECISIONS
 
 MULTIPLY_ADDS, LOCAL, REMOTE = "macs", "local", "ssh:"
+GoThere = Callable[[], AbstractContextManager[Place]]
+
 KEPT = 0.9  # of a speed-up that was asked for: a promise of time holds within a tenth
 
 
@@ -81,7 +84,7 @@ class Timing:
     engine: str
     precision: str = "float32"
     given: LatencyTable | None = None
-    place: Callable[[], AbstractContextManager[Place]] | None = None
+    place: GoThere | None = None
 
     @classmethod
     def of(cls, cost: AnyPath, engine: str | None, precision: str = "float32") -> "Timing":
@@ -98,6 +101,8 @@ class Timing:
         given = None if cost == MULTIPLY_ADDS or _place(str(cost)) else _read(Path(cost))
         if given is not None and engine not in (None, given.engine):
             raise InputError(f"{cost} is of {given.engine}, not of {engine}: profile the network under that")
+        if precision == FASTEST and _place(str(cost)) is None:
+            raise InputError("precision auto takes what is faster: give --cost local or ssh:HOST, to see it")
         if given is not None and precision != given.precision:
             raise InputError(
                 f"{cost} is of {given.precision}: give --precision {given.precision}, or profile the network "
@@ -107,10 +112,13 @@ class Timing:
         load_engine(engine)
         return cls(engine, precision, given, _place(str(cost)))
 
-    def table(
+    def tables(
         self, task: "TimingTask", methods: tuple[Method, ...], progress: Progress
-    ) -> LatencyTable | None:
-        """The cost table of a network; None where multiply-adds or bytes are what counts.
+    ) -> list[LatencyTable]:
+        """The cost tables of a network, the most promising first; none where multiply-adds or bytes count.
+
+        They are several only where the fastest precision is asked for: the first is of that in which the
+        whole network is faster.
 
         Args:
             task: The network.
@@ -123,19 +131,23 @@ class Timing:
         if self.given is not None and self.given.source_sha256 != task.source.sha256:
             raise InputError("the cost table is of another network: profile this one")
         if self.place is None:
-            return self.given
+            return [] if self.given is None else [self.given]
         with self.place() as place:
-            return profile(
-                task.source,
-                task.network,
-                task.card,
-                methods,
-                engine=self.engine,
-                precision=self.precision,
-                threads=task.threads,
-                place=place,
-                progress=progress,
-            )
+            found = [
+                profile(
+                    task.source,
+                    task.network,
+                    task.card,
+                    methods,
+                    engine=self.engine,
+                    precision=precision,
+                    threads=task.threads,
+                    place=place,
+                    progress=progress,
+                )
+                for precision in (PRECISIONS if self.precision == FASTEST else (self.precision,))
+            ]
+        return sorted(found, key=lambda table: -table.gain)
 
     def check(
         self, task: "TimingTask", reduced: onnx.ModelProto, table: LatencyTable, promise: "Promise"
@@ -151,18 +163,29 @@ class Timing:
         Raises:
             ModelRefusedError: The engine refuses the reduced network.
         """
-        place = self.place or (_place(LOCAL) if _is_of_this_machine(table) else None)
+        place = self.place or (_here if _is_of_this_machine(table) else None)
         if place is None:
             return None
-        with tempfile.TemporaryDirectory(prefix="pi-export-") as name, place() as there:
-            paths = [Path(name) / "original.onnx", Path(name) / "reduced.onnx"]
-            for proto, path in zip((task.source.proto, reduced), paths, strict=True):
-                write_for(self.engine, proto, task.card, path)
-            before, after = there.networks(paths, self.engine, table.threads)
-            where = str(there.machine().get("host", "this machine"))
+        before, after, where = self._timed_in_turn(place, task, (task.source.proto, reduced))
         return Timed(
             before * 1e6, after * 1e6, self.engine, table.threads, where, promise.predicted, promise.target
         )
+
+    def is_faster(self, task: "TimingTask", network: onnx.ModelProto, than: onnx.ModelProto) -> bool:
+        """Whether a network is faster than another where the tables are measured."""
+        own, other, _ = self._timed_in_turn(self.place or _here, task, (network, than))
+        return own < other
+
+    def _timed_in_turn(
+        self, place: GoThere, task: "TimingTask", networks: tuple[onnx.ModelProto, onnx.ModelProto]
+    ) -> tuple[float, float, str]:
+        """Milliseconds of two networks, and where that was."""
+        with tempfile.TemporaryDirectory(prefix="pi-export-") as name, place() as there:
+            paths = [Path(name) / "first.onnx", Path(name) / "second.onnx"]
+            for proto, path in zip(networks, paths, strict=True):
+                write_for(self.engine, proto, task.card, path)
+            first, second = there.networks(paths, self.engine, task.threads)
+            return first, second, str(there.machine().get("host", "this machine"))
 
 
 @dataclass(frozen=True)
@@ -195,10 +218,14 @@ class Promise:
     target: float | None
 
 
-def _place(cost: str) -> Callable[[], AbstractContextManager[Place]] | None:
+def _here() -> AbstractContextManager[Place]:
+    return nullcontext(ThisMachine())
+
+
+def _place(cost: str) -> GoThere | None:
     """What goes to the machine that a cost is measured on; None where nothing is to be measured."""
     if cost == LOCAL:
-        return lambda: nullcontext(ThisMachine())
+        return _here
     if cost.startswith(REMOTE):
         remote = RemoteHost(cost.removeprefix(REMOTE))
         return lambda: _there(remote)

@@ -165,3 +165,49 @@ def test_without_ncnn_nothing_of_it_is_needed(network: Path, tmp_path: Path) -> 
         f" '-o', {str(tmp_path / 't.json')!r}]))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_table_of_int8_goes_with_a_network_in_int8(network: Path, tmp_path: Path) -> None:
+    table = tmp_path / "int8.json"
+    outcome = run_here(
+        *("profile", network / "model.onnx", "--precision", "int8", "--methods", METHODS, "--threads", "1"),
+        *("-o", table),
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "convolutions in int8 under onnxruntime" in outcome.out
+    read = LatencyTable.from_json(table.read_text(), "t")
+    assert read.precision == "int8"
+    assert read.gain == pytest.approx(read.network_ns / read.whole_ns)
+    slow = replace(read, network_ns=2 * read.whole_ns, machine=ELSEWHERE)
+    table.write_text(slow.to_json())
+    in_int8 = ("--cost", table, "--precision", "int8")
+    document = reduce(network, tmp_path / "out.onnx", *in_int8, "--speedup", "2")
+    assert document["cost_ratio"] >= 2  # type: ignore[operator]
+    assert document["macs_ratio"] == 1  # int8 alone does it
+    outcome = run_here(
+        *("reduce", network / "model.onnx", "--images", network / "images", "-o", tmp_path / "no.onnx"),
+        *("--cost", table, "--speedup", "2"),
+    )
+    assert_one_line(outcome, 2)
+    assert "is of int8: give --precision int8" in outcome.err
+
+
+def test_the_fastest_precision_is_timed(network: Path, tmp_path: Path) -> None:
+    options = ("--cost", "local", "--precision", "auto", "--speedup", "1.01", "--threads", "1")
+    outcome = run_here(
+        *("reduce", network / "model.onnx", "--images", network / "images", "-o", tmp_path / "out.onnx"),
+        *("--methods", METHODS, "--json", tmp_path / "out.json", *LOSE_ANYTHING, *options),
+    )
+    assert outcome.code in (0, 6)
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert document["precision"] in ("float32", "int8")
+    assert (document["int8"] is None) == (document["precision"] == "float32")
+
+
+def test_the_fastest_precision_needs_a_place_to_time_it(network: Path, tmp_path: Path) -> None:
+    outcome = run_here(
+        *("reduce", network / "model.onnx", "--images", network / "images", "-o", tmp_path / "no.onnx"),
+        *("--precision", "auto", "--speedup", "2"),
+    )
+    assert_one_line(outcome, 2)
+    assert "--cost local or ssh:HOST" in outcome.err
