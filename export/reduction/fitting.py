@@ -21,7 +21,7 @@ from export.reduction.options import ReduceOptions
 from export.reduction.result import Promised, ReducedNetwork, layer_reports
 
 THE_RESULT = "the reduced network"
-PROMISED_RATIOS = (1.1, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
+PROMISED_RATIOS = (1.1, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 14.0, 20.0)
 
 
 class Fitter:
@@ -72,7 +72,8 @@ class Fitter:
         for ratio in PROMISED_RATIOS:
             foreseen = foresee(self._offers, self.decide(ratio), self._options.cost)
             reached = self._whole / max(foreseen.cost + self._fixed, 1)
-            promises.append(Promised(reached, foreseen.error))
+            if not promises or reached > promises[-1].ratio:
+                promises.append(Promised(reached, foreseen.error))
             if reached < ratio:  # the methods can do no more
                 break
         return tuple(promises)
