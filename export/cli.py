@@ -14,7 +14,7 @@ from edge_runtime.base.interrupts import own_process
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import CommandParser
 
-EXTRAS = {"onnx": "export", "rich": "export", "threadpoolctl": "export"}
+EXTRAS = {"onnx": "export", "rich": "export", "threadpoolctl": "export", "matplotlib": "export"}
 RELIEF = "use fewer images or a smaller input"
 
 
@@ -38,7 +38,16 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> "CommandParser":
     from edge_runtime import __version__  # noqa: PLC0415
     from edge_runtime.settings.command_line import CommandParser  # noqa: PLC0415
-    from export.commands import card, convert, evaluate, inspect, profile, quantise, reduce  # noqa: PLC0415
+    from export.commands import (  # noqa: PLC0415
+        card,
+        convert,
+        evaluate,
+        inspect,
+        profile,
+        quantise,
+        reduce,
+        report,
+    )
 
     parser = CommandParser(
         prog="pi-export", description="Make a trained ONNX network faster and smaller, without training."
@@ -46,7 +55,7 @@ def _parser() -> "CommandParser":
     parser.add_argument("--version", action="version", version=f"pi-export {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (inspect, profile, reduce, quantise, convert, evaluate, card):
+    for command in (inspect, profile, reduce, quantise, convert, evaluate, card, report):
         command.add(commands)
     return parser
 

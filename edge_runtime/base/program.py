@@ -43,6 +43,7 @@ def run_program(
     program = parser.prog
     survive_any_terminal(program)
     arguments = parser.parse_args(argv)
+    arguments.given = list(sys.argv[1:] if argv is None else argv)  # for reports: how to do it again
     handler: Handler = arguments.handler
     try:
         with working():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from export.calibrate.layer_moments import moments_bytes
 from export.calibrate.passes import Passes
+from export.choose.spectrum import Energy, spectrum
 from export.layer import Layer
 from export.methods.base import Candidate, Method
 from export.network.layers import ReducibleNetwork
@@ -21,11 +22,13 @@ class Offer:
         layer: The layer.
         candidates: Its replacements; it may also stay as it is.
         last: Whether no other layer follows, to make up for its errors.
+        energy: How much of its responses lies in few dimensions; empty where that is not known.
     """
 
     layer: Layer
     candidates: tuple[Candidate, ...]
     last: bool = False
+    energy: tuple[Energy, ...] = ()
 
 
 def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes: Passes) -> list[Offer]:
@@ -44,14 +47,21 @@ def collect_offers(network: ReducibleNetwork, methods: Sequence[Method], passes:
     """
     with_patches = any(method.needs_patches for method in methods)
     candidates: dict[str, tuple[Candidate, ...]] = {}
+    energy: dict[str, tuple[Energy, ...]] = {}
     followed = followed_by(network.model, {layer.output for layer in network.layers})
     for group in _groups(network.reducible, with_patches=with_patches):
         collected = passes.record(network, group, with_patches=with_patches)
         for layer in group:
             data = collected.pop(layer.output)
             candidates[layer.output] = tuple(c for method in methods for c in method.candidates(data))
+            energy[layer.output] = spectrum(data)
     return [
-        Offer(layer, candidates.get(layer.output, ()), last=layer.output not in followed)
+        Offer(
+            layer,
+            candidates.get(layer.output, ()),
+            last=layer.output not in followed,
+            energy=energy.get(layer.output, ()),
+        )
         for layer in network.layers
     ]
 

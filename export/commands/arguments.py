@@ -46,6 +46,13 @@ def add_card_option(parser: "argparse._ActionsContainer") -> None:
     )
 
 
+def add_report_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--report``: a page for people."""
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write report.html, report.md and report.json there"
+    )
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Give a command the option ``--json``: a file to write its result to as well."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")

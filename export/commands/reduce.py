@@ -3,13 +3,13 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.base.errors import TargetUnmetError
 from edge_runtime.base.files import require_writable
 from edge_runtime.base.program import print_to_stdout
 from edge_runtime.settings.arguments import ENGINES, percent, positive, positive_ms, ratio, whole
-from export.commands.arguments import add_card_option, add_json_option, method_names
+from export.commands.arguments import add_card_option, add_json_option, add_report_option, method_names
 from export.commands.printing import show, warn_of_skipped
 from export.reduction import defaults
 
@@ -26,7 +26,7 @@ def add(commands: "Subparsers") -> None:
     parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
     _add_goal(parser)
     _add_means(parser)
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json there")
+    add_report_option(parser)
     add_card_option(parser)
     add_json_option(parser)
     parser.set_defaults(handler=_run)
@@ -115,7 +115,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from export.commands.tables import reduction_table  # noqa: PLC0415
     from export.reduction.file import reduce  # noqa: PLC0415
     from export.report.documents import reduction_document  # noqa: PLC0415
-    from export.report.write import require_folder, write_json, write_report  # noqa: PLC0415
+    from export.report.write import require_folder, write_json  # noqa: PLC0415
 
     if arguments.json:
         require_writable(arguments.json)
@@ -149,7 +149,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, document)
     if arguments.report:
-        write_report(arguments.report, document)
+        _report(arguments, delivery, document)
     warn_of_skipped(delivery.skipped)
     show(reduction_table(delivery.reduction, str(delivery.path), delivery.options.max_drop_percent))
     if delivery.timed is not None:
@@ -157,6 +157,19 @@ def _run(arguments: argparse.Namespace) -> int:
     if not delivery.reduction.reached:
         raise TargetUnmetError(_unmet(delivery))
     return 0
+
+
+def _report(arguments: argparse.Namespace, delivery: "Delivery", document: dict[str, Any]) -> None:
+    """Look closer at the reduction, and write what was seen."""
+    from export.commands.progress_bars import progress_bars  # noqa: PLC0415
+    from export.reduction.examine import examine  # noqa: PLC0415
+    from export.report.documents import command_line, examined  # noqa: PLC0415
+    from export.report.write import write_report  # noqa: PLC0415
+
+    with progress_bars() as progress:
+        examination = examine(arguments.model, delivery, arguments.input, progress=progress)
+    whole = document if examination is None else examined(document, examination)
+    write_report(arguments.report, {**whole, "command": command_line("pi-export", arguments.given)})
 
 
 def _unmet(delivery: "Delivery") -> str:

@@ -1,4 +1,4 @@
-"""``make demo``: reduce the demo's network, evaluate and benchmark both, and end with one table.
+"""``make demo``: reduce the demo's network, evaluate and benchmark both, and end with a table and a report.
 
 Draws its images into ``build/demo``, then runs the same commands a user would type, and shows them.
 """
@@ -19,6 +19,7 @@ from edge_runtime.frames.demo import draw_scene
 from edge_runtime.model import demo as demo_model
 
 FOLDER = Path("build") / "demo"
+REPORT = FOLDER / "report"
 # Seeds 1 and 2 trained and evaluated the network, in ``train``: neither calibration nor test shall know them.
 CALIBRATION_SEED, TEST_SEED = 3, 4
 CALIBRATION_SCENES, TEST_SCENES = 300, 2000
@@ -73,7 +74,8 @@ def main() -> int:
     _say(f"\n{table(rows(base, reduced))}")
     if not _document("bench.json")["valid"]:
         _say("Other programs disturbed the benchmark (see the warnings above): its figures are doubtful.")
-    _say(f"Report: {FOLDER / 'report' / 'report.html'}  Reduced network: {reduced}")
+    _say(f"Reduced network: {reduced}")
+    _say(f"The report, with plots: open {(REPORT / 'report.html').resolve().as_uri()} in a browser")
     return 0
 
 
@@ -99,10 +101,13 @@ def commands(base: Path, reduced: Path) -> list[list[str]]:
     calibration, test = str(FOLDER / "calibration"), str(FOLDER / "test")
     return [
         ["pi-export", "reduce", model, "--images", calibration, "-o", output, "--speedup", str(SPEEDUP),
-         "--report", str(FOLDER / "report"), "--json", str(FOLDER / "reduce.json")],
-        ["pi-export", "evaluate", model, output, "--images", test, "--json", str(FOLDER / "evaluate.json")],
+         "--report", str(REPORT), "--json", str(FOLDER / "reduce.json")],
+        ["pi-export", "evaluate", model, output, "--images", test, "--json", str(FOLDER / "evaluate.json"),
+         "--report", str(FOLDER / "evaluation")],
         ["pi-infer", "bench", output, "--baseline", model, "--seconds", str(BENCH_SECONDS), "--threads", "1",
          "--json", str(FOLDER / "bench.json")],
+        ["pi-export", "report", str(REPORT / "report.json"),
+         str(FOLDER / "evaluation" / "report.json"), str(FOLDER / "bench.json"), "-o", str(REPORT)],
         ["pi-infer", "--source", "demo", "--model", output, "--frames", str(LIVE_FRAMES),
          "--jsonl", str(FOLDER / "live.jsonl")],
     ]  # fmt: skip

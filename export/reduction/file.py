@@ -14,8 +14,8 @@ from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.network import default_threads
 from edge_runtime.settings.arguments import ENGINES
-from export.calibrate.calibration_set import JUDGED_EVERY, CalibrationSet, calibration_set
-from export.calibrate.images import find_images
+from export.calibrate.calibration_set import JUDGED_EVERY, CalibrationSet, calibration_set, files_apart
+from export.calibrate.images import ImageFile, find_images
 from export.choose.cost import MULTIPLY_ADDS, STORAGE, time_measure
 from export.choose.latency import LatencyTable
 from export.choose.places import Place, ThisMachine
@@ -65,6 +65,7 @@ class Delivery:
         skipped: Images that could not be read.
         options: What was asked for.
         timed: How long both networks take here; None where the cost is no time, or that of another machine.
+        apart: The images that only judged it.
     """
 
     path: Path | None
@@ -73,6 +74,7 @@ class Delivery:
     skipped: tuple[Path, ...]
     options: ReduceOptions
     timed: Timed | None = None
+    apart: tuple[ImageFile, ...] = ()
 
 
 def reduce(
@@ -291,7 +293,16 @@ def _deliver(
     if output is not None:
         path = output if reduction.reached else best_found_path(output)
         card = write_for(timing.engine, reduction.delivered, card, path)
-    return Delivery(path, card, reduction, (*chosen.skipped, *calibration.skipped), options, timed)
+    judging = files_apart(chosen.files)
+    return Delivery(
+        path,
+        card,
+        reduction,
+        (*chosen.skipped, *calibration.skipped),
+        options,
+        timed,
+        tuple(file for file in chosen.files if file.path in judging),
+    )
 
 
 _Reduced = tuple[LatencyTable | None, ReduceOptions, Reduction]

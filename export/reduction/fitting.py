@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 import onnx
 
 from export.calibrate.passes import Passes
+from export.choose.foreseen import foresee
 from export.choose.offers import Offer
 from export.choose.ranks import RULES
 from export.choose.selection import Decision
+from export.choose.spectrum import Energy
 from export.layer import Layer
 from export.methods.base import Replacement
 from export.network.layers import ReducibleNetwork, network_of
@@ -16,9 +18,10 @@ from export.network.rewrite import replace_layer
 from export.network.shortcut import shortcut_of
 from export.network.topology import depths
 from export.reduction.options import ReduceOptions
-from export.reduction.result import ReducedNetwork, layer_reports
+from export.reduction.result import Promised, ReducedNetwork, layer_reports
 
 THE_RESULT = "the reduced network"
+PROMISED_RATIOS = (1.1, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 14.0, 20.0)
 
 
 class Fitter:
@@ -55,11 +58,36 @@ class Fitter:
         Returns:
             The candidates chosen, by the outputs of their layers; layers not in it stay.
         """
-        measure = self._options.cost
-        fixed = measure.rest + measure.of(self._network.counted)
-        whole = fixed + sum(measure.of([layer.shape]) for layer in self._network.layers)
-        wanted = max(target / measure.gain, 1.0)
-        return RULES[self._options.rule](self._offers, whole / wanted - fixed, measure.of)
+        wanted = max(target / self._options.cost.gain, 1.0)
+        budget = self._whole / wanted - self._fixed
+        return RULES[self._options.rule](self._offers, budget, self._options.cost.of)
+
+    @property
+    def energy(self) -> dict[str, tuple[Energy, ...]]:
+        """How much of the responses of each layer lies in few dimensions, by the layers' outputs."""
+        return {offer.layer.output: offer.energy for offer in self._offers if offer.energy}
+
+    def promised(self) -> tuple[Promised, ...]:
+        """What some targets would come to, by rising ratio, as far as the candidates can do them."""
+        promises: list[Promised] = []
+        for ratio in PROMISED_RATIOS:
+            foreseen = foresee(self._offers, self.decide(ratio), self._options.cost)
+            reached = self._options.cost.gain * self._whole / max(foreseen.cost + self._fixed, 1)
+            if not promises or reached > promises[-1].ratio:
+                promises.append(Promised(reached, foreseen.error))
+            if reached < ratio:  # the methods can do no more
+                break
+        return tuple(promises)
+
+    @property
+    def _fixed(self) -> float:
+        """Cost of what cannot become less."""
+        return self._options.cost.rest + self._options.cost.of(self._network.counted)
+
+    @property
+    def _whole(self) -> float:
+        """Cost of the original network."""
+        return self._fixed + sum(self._options.cost.of([layer.shape]) for layer in self._network.layers)
 
     def reduce(self, decision: Decision) -> ReducedNetwork:
         """Fit and replace layer after layer, so that each is what was decided.

@@ -1,12 +1,13 @@
 """A reduced network, and what became of each layer of the original."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx
 
 from export.choose.cost import MULTIPLY_ADDS, STORAGE, Measure, stored_bytes
+from export.choose.spectrum import Energy
 from export.judge.agreement import Agreement
 from export.layer import ConvolutionShape, Costed, CountedNode, Layer
 from export.methods.base import Replacement
@@ -114,6 +115,34 @@ class ReducedNetwork:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A reduction that was made and judged.
+
+    Attributes:
+        ratio: Cost of the original over its own.
+        agreement: With the original; None if not judged.
+        chosen: Whether it is the one delivered.
+    """
+
+    ratio: float
+    agreement: Agreement | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Promised:
+    """What a target would come to, as its candidates foretell: nothing was fitted for it.
+
+    Attributes:
+        ratio: Cost of the original over what would be left.
+        error: Sum of the layers' relative errors, weighed as ranks are chosen.
+    """
+
+    ratio: float
+    error: float
+
+
+@dataclass(frozen=True)
 class Reduction(ReducedNetwork):
     """A reduced network and how it came about.
 
@@ -125,6 +154,9 @@ class Reduction(ReducedNetwork):
         cost: What was to become less.
         reached: Whether the target was reached within the allowed loss.
         quantised: The network in int8, where it is to be delivered so: then that was judged.
+        attempts: Every reduction that was made on the way, in order.
+        promised: What other targets would come to, by rising ratio.
+        energy: How much of a layer's responses lies in few dimensions, by the layer's output.
     """
 
     images: int
@@ -134,6 +166,9 @@ class Reduction(ReducedNetwork):
     cost: Measure
     reached: bool
     quantised: Quantised | None = None
+    attempts: tuple[Tried, ...] = ()
+    promised: tuple[Promised, ...] = ()
+    energy: Mapping[str, tuple[Energy, ...]] = field(default_factory=dict)
 
     @property
     def delivered(self) -> onnx.ModelProto:

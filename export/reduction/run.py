@@ -28,7 +28,7 @@ from export.progress import Progress
 from export.quantise.quantise import Quantised, Quantiser
 from export.reduction.fitting import THE_RESULT, Fitter
 from export.reduction.options import ReduceOptions
-from export.reduction.result import ReducedNetwork, Reduction
+from export.reduction.result import ReducedNetwork, Reduction, Tried
 
 #: Tells how far a network agrees with the original.
 Judge = Callable[[onnx.ModelProto], Agreement]
@@ -73,6 +73,7 @@ def reduce_network(
     """
     started = time.monotonic()
     quantiser = None
+    tried: list[tuple[float, Agreement | None]] = []
     if options.precision == "int8":
         quantiser = Quantiser(calibration.fit, threads=options.threads, progress=progress)
     with open_fitter(network, calibration, options, progress) as fitter:
@@ -82,10 +83,12 @@ def reduce_network(
             quantised = quantiser(reduced.model, _work(reduced)) if quantiser else None
             agreement = judge(quantised.model if quantised else reduced.model) if judge else None
             loss = _loss_percent(agreement, options)
-            return Attempt(_Judged(reduced, quantised, agreement), reduced.ratio(options.cost), loss)
+            made = Attempt(_Judged(reduced, quantised, agreement), reduced.ratio(options.cost), loss)
+            tried.append((made.ratio, agreement))
+            return made
 
         best = furthest(attempt, options.target, options.max_drop_percent)
-        image_passes = fitter.image_passes
+        image_passes, promised, energy = fitter.image_passes, fitter.promised(), fitter.energy
     if best is None:
         raise TargetUnmetError(
             f"no reduction keeps {100 - options.max_drop_percent:g} % agreement with the original on "
@@ -103,6 +106,12 @@ def reduce_network(
         cost=options.cost,
         reached=options.target is None or best.ratio >= options.target,
         quantised=best.result.quantised,
+        attempts=tuple(
+            Tried(ratio, own, chosen=ratio == best.ratio and own is best.result.agreement)
+            for ratio, own in tried
+        ),
+        promised=promised,
+        energy=energy,
     )
 
 

@@ -1,11 +1,17 @@
 """A reduction as a document: plain data for programs, of which the page for people is made."""
 
-from collections.abc import Mapping
+import base64
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from export.choose.cost import Measure
+from export.choose.spectrum import Energy
+from export.judge.differences import Differences
 from export.network.tally import uncounted_documents
-from export.reduction.result import LayerReport, Reduction
+from export.reduction.examine import Examination
+from export.reduction.result import LayerReport, Reduction, Tried
 
 
 def reduction_document(
@@ -33,8 +39,63 @@ def reduction_document(
         "reached": reduction.reached,
         "image_passes": reduction.image_passes,
         "seconds": reduction.seconds,
-        "layers": [_layer_document(layer, reduction.cost) for layer in reduction.layers],
+        "attempts": [_attempt_document(tried) for tried in reduction.attempts],
+        "promised": [asdict(each) for each in reduction.promised],
+        "layers": [
+            {
+                **_layer_document(layer, reduction.cost),
+                "energy": _energy(reduction.energy.get(layer.output, ())),
+            }
+            for layer in reduction.layers
+        ],
     }
+
+
+def examined(document: Mapping[str, Any], examination: Examination) -> dict[str, Any]:
+    """The document of a reduction with what a closer look at it showed: what ``reduce --report`` writes.
+
+    Args:
+        document: What ``reduction_document`` made.
+        examination: The closer look.
+    """
+    errors = examination.response_errors
+    return {
+        **document,
+        "bytes_before": examination.bytes_before,
+        "bytes_after": examination.bytes_after,
+        "differences": differences_document(examination.differences),
+        "bench": asdict(examination.measured),
+        "layers": [{**layer, "response_error": errors.get(layer["output"])} for layer in document["layers"]],
+    }
+
+
+def differences_document(found: Differences | None) -> dict[str, Any] | None:
+    """Pictures on which two networks differ as plain data, each with a small copy of it in base64."""
+    if found is None:
+        return None
+    shown = [{**asdict(each), "jpeg": base64.b64encode(each.jpeg).decode("ascii")} for each in found.shown]
+    return {"images": found.images, "count": found.count, "shown": shown}
+
+
+def command_line(program: str, arguments: Sequence[str]) -> str:
+    """A command as it may be copied into a shell."""
+    return shlex.join([program, *arguments])
+
+
+def _attempt_document(tried: Tried) -> dict[str, Any]:
+    worst = tried.agreement.worst if tried.agreement else None
+    return {
+        "ratio": tried.ratio,
+        "percent": worst.percent if worst else None,
+        "low_percent": worst.low_percent if worst else None,
+        "high_percent": worst.high_percent if worst else None,
+        "chosen": tried.chosen,
+    }
+
+
+def _energy(energy: Sequence[Energy]) -> list[list[float]]:
+    """Ranks with the share of the energy that they hold; digits beyond the sixth tell nothing."""
+    return [[each.rank, round(each.share, 6)] for each in energy]
 
 
 def _layer_document(layer: LayerReport, cost: Measure) -> dict[str, Any]:

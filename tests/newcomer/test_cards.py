@@ -1,6 +1,5 @@
-"""The model cards of the README, each put into a network of the shapes it is for, and run."""
+"""The model cards of the README and docs/, each put into a network of the shapes it is for, and run."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,17 +11,11 @@ from edge_runtime.model.card import ModelCard, parse_card, read_card_file
 from edge_runtime.postprocess.ssd import read_anchors
 from tests.attacks.command_line import run_here
 from tests.export.propose.heads import scores, write_head
-
-README = Path(__file__).resolve().parents[2] / "README.md"
-SECTION = "1. The model card"
+from tests.newcomer.documents import DOCUMENTS, blocks
 
 
 def examples() -> list[str]:
-    section = re.search(
-        rf"^### {SECTION}\n(.*?)^### ", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    assert section is not None, f"the README has no section {SECTION}"
-    return re.findall(r"^```json\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
+    return [text for document in DOCUMENTS for text in blocks(document, "json")]
 
 
 def example(kind: str) -> str:
@@ -43,8 +36,9 @@ def outputs_for(card: ModelCard) -> list[np.ndarray]:
 
 
 def test_a_classifier_a_yolo_and_an_ssd_are_shown() -> None:
-    cards = [parse_card(text, "README") for text in examples()]
+    cards = [parse_card(text, "a document") for text in examples()]
     assert [(card.task, (card.decoder or {}).get("kind")) for card in cards] == [
+        ("classify", None),  # the README's
         ("classify", None),
         ("detect", "yolov8"),
         ("detect", "ssd"),
@@ -53,7 +47,7 @@ def test_a_classifier_a_yolo_and_an_ssd_are_shown() -> None:
 
 @pytest.mark.parametrize("text", examples(), ids=range(1, len(examples()) + 1))
 def test_a_card_goes_into_its_network_and_runs(text: str, tmp_path: Path) -> None:
-    card = parse_card(text, "README")
+    card = parse_card(text, "a document")
     path = write_head(tmp_path / "m.onnx", *outputs_for(card), size=card.input.size)
     (tmp_path / "card.json").write_text(text)
     outcome = run_here("card", path, "--input", tmp_path / "card.json")
@@ -66,6 +60,6 @@ def test_a_card_goes_into_its_network_and_runs(text: str, tmp_path: Path) -> Non
 @pytest.mark.assets
 def test_the_ssd_is_that_of_a_real_network(asset_model: Callable[[str], Path]) -> None:
     real = read_card_file(asset_model("facemask_ssd").with_suffix(".json"))
-    shown = parse_card(example("ssd"), "README")
+    shown = parse_card(example("ssd"), "a document")
     assert (shown.decoder, shown.labels) == (real.decoder, real.labels)
     assert shown.input == real.input

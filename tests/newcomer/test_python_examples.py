@@ -1,32 +1,33 @@
-"""The examples of the README's section "From Python", each run as somebody would who copies it."""
+"""The examples in Python of the README and docs/, each run as somebody would who copies it."""
 
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.model import demo
 from export.demo.__main__ import draw_folder
+from tests.newcomer.documents import python_examples
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-SECTION = "From Python"
 #: What is there after ``make demo``; the network that ships stands in for the reduced one, too.
 NETWORKS = ("edge_runtime/model/demo.onnx", "build/demo/reduced.onnx")
 
 
-def examples() -> list[str]:
-    """Every block of Python in that section."""
-    section = re.search(
-        rf"^## {SECTION}\n(.*?)^## ", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    assert section is not None, f"the README has no section {SECTION}"
-    return re.findall(r"^```python\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
+Done = subprocess.CompletedProcess[str]
 
 
-def run(example: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Done]:
+    """Runs an example, each once, however many tests look at what it did."""
+    return cache(lambda example: run_in(tmp_path_factory.mktemp("example"), example))
+
+
+def run_in(folder: Path, example: str) -> Done:
     for name in NETWORKS:
         (folder / name).parent.mkdir(parents=True)
         shutil.copy(demo.path(), folder / name)
@@ -38,23 +39,23 @@ def run(example: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
-@pytest.mark.parametrize("example", examples(), ids=range(1, len(examples()) + 1))
-def test_an_example_runs_and_prints_something(example: str, tmp_path: Path) -> None:
-    done = run(example, tmp_path)
+@pytest.mark.parametrize("example", python_examples(), ids=range(1, len(python_examples()) + 1))
+def test_an_example_runs_and_prints_something(example: str, run: Callable[[str], Done]) -> None:
+    done = run(example)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 
 
-def test_frames_are_run_from_python_as_the_readme_says(tmp_path: Path) -> None:
-    (example,) = [text for text in examples() if "Pipeline.open" in text]
-    lines = run(example, tmp_path).stdout.splitlines()
+def test_frames_are_run_from_python_as_it_is_shown(run: Callable[[str], Done]) -> None:
+    (example,) = [text for text in python_examples() if "Pipeline.open" in text]
+    lines = run(example).stdout.splitlines()
     assert len(lines) == 10
     assert all(re.fullmatch(r"frame \d+: \S+ \d+\.\d %", line) for line in lines)
 
 
-def test_a_network_is_reduced_from_python_as_the_readme_says(tmp_path: Path) -> None:
-    (example,) = [text for text in examples() if "reduce(" in text]
-    *layers, reduction, before, after = run(example, tmp_path).stdout.splitlines()
+def test_a_network_is_reduced_from_python_as_it_is_shown(run: Callable[[str], Done]) -> None:
+    (example,) = [text for text in python_examples() if "import evaluate, inspect, reduce" in text]
+    *layers, reduction, before, after = run(example).stdout.splitlines()
     assert len(layers) == 9
     assert float(reduction.split()[0]) >= 3
     assert (before.split()[0], before.split()[2]) == ("edge_runtime/model/demo.onnx", "100.0")
