@@ -21,6 +21,7 @@ from edge_runtime.model.onnx_file import OnnxFile
 METADATA_KEY = "pi_infer.ncnn"
 FORMAT = 1
 
+PRECISIONS = ("float32", "float16")
 SAME, TRANSPOSED, BYTES = "same", "transposed", "bytes"
 
 
@@ -67,6 +68,7 @@ class NcnnForm:
         output_blobs: The names that the layers have for them.
         graph_sha256: Of the graph that it was made of: see ``OnnxFile.graph_sha256``.
         made_with: The converter and its version.
+        precision: What ncnn may compute in: ``float32``, or ``float16`` where the processor can.
     """
 
     param: str
@@ -77,6 +79,7 @@ class NcnnForm:
     output_blobs: tuple[str, ...]
     graph_sha256: str
     made_with: str
+    precision: str = "float32"
 
     def to_json(self) -> str:
         """The form as ``from_json`` reads it."""
@@ -105,6 +108,8 @@ class NcnnForm:
         lengths = [length for output in self.outputs for length in output.shape]
         whole = all(type(length) is int and length > 0 for length in lengths)
         if not all(isinstance(text, str) for text in texts) or not whole:
+            raise TypeError
+        if self.precision not in PRECISIONS:
             raise TypeError
         if not self.outputs or len(self.outputs) != len(self.output_blobs):
             raise TypeError

@@ -32,8 +32,6 @@ class Network(ABC):
 
     Attributes:
         engine: The library that runs it.
-        closeness: How far its answers may lie from another machine's or engine's, relative to an output's
-            largest value, whatever a card says: some kernels round more than others.
         path: The file it came from.
         input: The form of its single input.
         outputs: The forms of its outputs.
@@ -41,12 +39,19 @@ class Network(ABC):
     """
 
     engine: ClassVar[str]
-    closeness: ClassVar[float] = 0.0
 
     path: Path
     input: InputForm
     outputs: tuple[OutputForm, ...]
     metadata: dict[str, str]
+
+    @property
+    def closeness(self) -> float:
+        """How far its answers may lie from another machine's or engine's, whatever a card says.
+
+        Relative to an output's largest value: some kernels round more than others.
+        """
+        return 0.0
 
     @property
     def output_names(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,21 @@ FRAMES = 3  # of noise, on which both engines must agree
 INPUT_BLOB = "in0"  # as pnnx names them
 
 
-def convert_for_ncnn(source: SourceModel, output: Path, override: Path | None = None) -> float:
+def convert_for_ncnn(
+    source: SourceModel,
+    output: Path,
+    override: ModelCard | Path | None = None,
+    *,
+    precision: str = "float32",
+) -> float:
     """Write a network with its card and its form for ncnn, once ncnn was seen to run it right.
 
     Args:
         source: The network; functions, constants and batch norm in it are folded.
         output: The ONNX file to write; may be the network's own.
-        override: A card in JSON that takes the place of the network's own.
+        override: A card, or one in JSON, that takes the place of the network's own.
+        precision: What ncnn may compute in: ``float32``, or ``float16`` where the processor can, which this
+            machine need not do.
 
     Returns:
         The largest difference between both engines' outputs, relative to the output's largest value.
@@ -46,14 +55,15 @@ def convert_for_ncnn(source: SourceModel, output: Path, override: Path | None = 
         InputError: It has no card, or one that does not fit, or the converter or ncnn is not installed.
         ModelRefusedError: It cannot be converted, or ncnn answers otherwise than onnxruntime.
     """
-    card = source.require_card(override)
+    card = override if isinstance(override, ModelCard) else source.require_card(override)
     source = with_batch_of_one(source, card.input.size, card.input.layout)
     model = with_raw_weights(load_model(source))
     network = network_from_bytes(serialised(model, output), source.path, threads=1)
     card = fitted_card(network, card)
     if network.input.element != "float32":
         raise ModelRefusedError(f"{source.path} takes {network.input.element}, and ncnn float32 only")
-    model = with_form(model, _form(model, network, card, source.path))
+    form = replace(_form(model, network, card, source.path), precision=precision)
+    model = with_form(model, form)
     return _write_checked(with_card(model, completed(card, network)), network, card, output)
 
 
@@ -99,8 +109,9 @@ def _write_checked(model: onnx.ModelProto, network: Network, card: ModelCard, ou
     with tempfile.TemporaryDirectory(prefix="pi-export-") as name:
         trial = Path(name) / output.name
         trial.write_bytes(content)
-        difference = _difference(network, ncnn.open_network(trial, threads=1), card)
-    if not difference <= ncnn.CLOSENESS:
+        converted = ncnn.open_network(trial, threads=1)
+        difference = _difference(network, converted, card)
+    if not difference <= converted.closeness:
         raise ModelRefusedError(
             f"{network.path}: ncnn answers otherwise than onnxruntime, off by {difference:.1e} of an "
             "output's largest value: nothing is written"

@@ -28,6 +28,7 @@ from edge_runtime.model.trial import Trial
 
 # ncnn's headers promise no more of Winograd's method; what was seen on six networks is below 2e-5.
 CLOSENESS = 1e-3
+HALF_CLOSENESS = 0.05  # of float16, which has three digits
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,14 @@ class NcnnNetwork(Network):
     """
 
     engine = "ncnn"
-    closeness = CLOSENESS
 
     net: Any
     form: NcnnForm
+
+    @property
+    def closeness(self) -> float:
+        """How far its answers may lie from another engine's: see ``Network.closeness``."""
+        return HALF_CLOSENESS if self.form.precision == "float16" else CLOSENESS
 
     @property
     def engine_version(self) -> str:
@@ -107,7 +112,7 @@ def trial_network(trial: Trial, threads: int) -> NcnnNetwork:
         ModelRefusedError: ncnn refuses it.
     """
     net = ncnn.Net()
-    _set_options(net.opt, threads)
+    _set_options(net.opt, threads, half=False)
     if net.load_param_mem(trial.ncnn_param()) != 0 or _load_weights(net, [trial.ncnn_weights()]) != 0:
         raise ModelRefusedError(f"ncnn refuses {trial}")
     form = NcnnForm(trial.ncnn_param(), (), trial.input, "in0", (trial.output,), ("out0",), "", "")
@@ -141,7 +146,7 @@ def _form(file: OnnxFile, path: Path) -> NcnnForm:
 
 def _load(form: NcnnForm, file: OnnxFile, path: Path, threads: int) -> Any:
     net = ncnn.Net()
-    _set_options(net.opt, threads)
+    _set_options(net.opt, threads, half=form.precision == "float16")
     if net.load_param_mem(form.param) != 0:
         raise ModelRefusedError(f"{path}: ncnn refuses its layers: is it older here than where it was made?")
     try:
@@ -157,11 +162,13 @@ def _load(form: NcnnForm, file: OnnxFile, path: Path, threads: int) -> Any:
     return net
 
 
-def _set_options(options: Any, threads: int) -> None:
+def _set_options(options: Any, threads: int, *, half: bool) -> None:
     options.num_threads = threads
     options.use_vulkan_compute = False
-    # Half precision is lost where nobody asked for it; ncnn takes it by itself where the processor has it.
-    for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage", "bf16_packed"):
+    # Digits are lost where nobody asked for it: ncnn takes half precision by itself where the processor can.
+    for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic"):
+        setattr(options, f"use_{name}", half)
+    for name in ("bf16_storage", "bf16_packed"):
         setattr(options, f"use_{name}", False)
 
 
