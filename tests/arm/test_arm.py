@@ -22,9 +22,11 @@ from .conftest import HERE, PROJECT, Board, Instructions
 pytestmark = [pytest.mark.arm, pytest.mark.assets]
 NETWORKS = ("base", "reduced")
 RUNS = tuple((network, engine) for network in NETWORKS for engine in ENGINES)
+ROUNDED = (("int8", "onnxruntime"), ("half", "ncnn"))  # the base in fewer bits, under the engine it is for
 INPUT_SIZE = (30, 30)
 PICTURES = 4
 TOLERANCE = 1e-4
+ROUNDED_TOLERANCE = 0.05
 BASE = ("base", "onnxruntime")
 
 Run = tuple[str, str]  # a network and an engine
@@ -53,10 +55,14 @@ def inputs(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     export("reduce", base, "--images", calibration, "--speedup", "2", "-o", reduced)
     for network in (base, reduced):
         export("convert", network)
+    int8, half = folder / "int8.onnx", folder / "half.onnx"
+    export("quantise", base, "--images", calibration, "--max-images", "60", "-o", int8)
+    export("convert", base, "--precision", "float16", "--images", calibration, "-o", half)
     files = sorted((assets / "images" / "gtsrb" / "test").glob("*/*.png"))
     pictures = [cv2.imread(str(file)) for file in files[:: len(files) // PICTURES][:PICTURES]]
     np.savez(folder / "frames.npz", *pictures, *(cv2.resize(picture, INPUT_SIZE) for picture in pictures))
-    return Inputs({"base": base, "reduced": reduced}, folder / "frames.npz")
+    models = {"base": base, "reduced": reduced, "int8": int8, "half": half}
+    return Inputs(models, folder / "frames.npz")
 
 
 def export(*arguments: str | Path) -> None:
@@ -84,7 +90,8 @@ class Comparison:
 def compared(board: Board, inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> dict[Run, Comparison]:
     folder = tmp_path_factory.mktemp(board.name)
     return {
-        run: compare(board, inputs, inputs.models[run[0]], folder / "-".join(run), run[1]) for run in RUNS
+        run: compare(board, inputs, inputs.models[run[0]], folder / "-".join(run), run[1])
+        for run in (*RUNS, *ROUNDED)
     }
 
 
@@ -128,6 +135,26 @@ def test_both_engines_agree_there(compared: dict[Run, Comparison], network: str)
 @pytest.mark.parametrize("run", RUNS)
 def test_the_golden_output_in_the_card_is_met(compared: dict[Run, Comparison], run: Run) -> None:
     assert compared[run].there["golden_error"] < TOLERANCE
+
+
+@pytest.mark.parametrize("run", ROUNDED)
+def test_in_fewer_bits_it_answers_nearly_as_in_float(compared: dict[Run, Comparison], run: Run) -> None:
+    expected, found = compared[BASE].there["outputs"], compared[run].there["outputs"]
+    np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+    assert np.abs(found - expected).max() < ROUNDED_TOLERANCE  # of probabilities
+    assert compared[run].there["golden_error"] < ROUNDED_TOLERANCE
+
+
+def test_fewer_bits_take_fewer_instructions_where_the_processor_has_them(
+    compared: dict[Run, Comparison], board: Board, report_line: Callable[[str], None]
+) -> None:
+    ratios = [
+        compared["base", engine].instructions.total / compared[network, engine].instructions.total
+        for network, engine in ROUNDED
+    ]
+    report_line(f"{board.name}, instructions of gtsrb_cnn in float32 over int8 and float16: {ratios}")
+    least = (1.5, 1.2) if board.name == "pi5" else (0.9, 0.95)
+    assert all(ratio > each for ratio, each in zip(ratios, least, strict=True))
 
 
 def test_nothing_of_the_workstation_is_loaded(compared: dict[Run, Comparison]) -> None:

@@ -11,12 +11,12 @@ from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.model.card import METADATA_KEY
 from export.calibrate.calibration_set import calibration_of
 from export.calibrate.inputs import KeptInputs
-from export.network.layers import ReducibleNetwork, read_network
+from export.network.layers import ReducibleNetwork, network_of, read_network
 from export.network.source import read_source
 from export.quantise.half import ALLOWED, WANTED, fitted_for_half, rounded_to_half
 from export.quantise.output_error import responses_on
 from tests.attacks.networks import network, save
-from tests.export.small_networks import outputs, random_images
+from tests.export.small_networks import outputs, random_images, residual
 
 
 def read(model: onnx.ModelProto, folder: Path) -> ReducibleNetwork:
@@ -73,8 +73,9 @@ def test_what_cannot_be_scaled_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_of_small_values_stays_as_it_is(tmp_path: Path) -> None:
-    found = read(network(), tmp_path)
-    fitted = fitted_for_half(found, inputs(tmp_path, 0.01), threads=1)
+    found = network_of(residual(), (8, 8), "NCHW")
+    kept = calibration_of(random_images(5, [4, 8, 8]), tmp_path).fit
+    fitted = fitted_for_half(found, kept, threads=1)
     assert fitted.SerializeToString() == found.model.SerializeToString()
     assert ALLOWED < 65504
 
