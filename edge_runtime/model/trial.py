@@ -30,7 +30,7 @@ class Trial:
         stride: Vertical and horizontal.
         dilation: Vertical and horizontal.
         group: Number of groups.
-        precision: What it computes in: ``float32``, or ``int8``, under onnxruntime only.
+        precision: What it computes in: ``float32``, ``int8`` under onnxruntime, ``float16`` under ncnn.
     """
 
     in_channels: int

@@ -66,7 +66,7 @@ class LatencyTable:
         network_ns: What the whole network takes as it is, in float32, in nanoseconds.
         points: The measurements on the grid of each family.
         between: Those between its lines, at odd multiples of half a pack.
-        precision: What the convolutions computed in: ``float32`` or ``int8``.
+        precision: What the convolutions computed in: ``float32``, ``int8`` or ``float16``.
         whole_ns: What the whole network takes in that precision; as ``network_ns`` if 0.
     """
 
@@ -167,7 +167,7 @@ class LatencyTable:
                 document[key] = tuple(map(_point, document[key]))
             table = cls(**document)
             table.require_sound()
-            if table.precision not in ("float32", "int8"):
+            if table.precision not in ("float32", "int8", "float16"):
                 raise InputError(f"{where} is of the precision {table.precision!r}, which there is not")
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise InputError(f"{where} is not a cost table as 'pi-export profile' writes it") from error

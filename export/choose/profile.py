@@ -50,7 +50,7 @@ def profile(
         card: Its card.
         methods: The ways a layer may be replaced.
         engine: What runs it.
-        precision: What the layers shall compute in: ``float32`` or ``int8``.
+        precision: What the layers shall compute in: ``float32``, ``int8`` or ``float16``.
         threads: Threads within one inference.
         place: Where to time it.
         progress: Told how many convolutions are done, and how many there are.
@@ -66,6 +66,9 @@ def profile(
         if precision == "int8":
             whole.append(Path(name) / "int8.onnx")
             write_for(engine, _in_int8(network.model), card, whole[1])
+        if precision == "float16":
+            whole.append(Path(name) / "float16.onnx")
+            write_for(engine, source.proto, card, whole[1], precision)
         network_ms, *in_precision_ms = place.networks(whole, engine, threads)
     wanted = list(shapes_to_time(network.reducible, methods))
     between = list(_between(wanted))
@@ -96,8 +99,17 @@ def _in_int8(model: onnx.ModelProto) -> onnx.ModelProto:
     return network.written(dict.fromkeys(network.tensors, (0.0, 1.0)))
 
 
-def write_for(engine: str, model: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
+def write_for(
+    engine: str, model: onnx.ModelProto, card: ModelCard, path: Path, precision: str = "float32"
+) -> ModelCard:
     """Write a network with its card as an engine takes it, whole or not at all.
+
+    Args:
+        engine: The engine.
+        model: The network, in this precision if that is int8.
+        card: Its card.
+        path: The file to write.
+        precision: What ncnn may compute in.
 
     Returns:
         The card as written.
@@ -114,7 +126,7 @@ def write_for(engine: str, model: onnx.ModelProto, card: ModelCard, path: Path) 
     with tempfile.TemporaryDirectory(prefix="pi-export-") as name:
         plain = Path(name) / path.name
         complete = write_with_card(model, card, plain)
-        convert_for_ncnn(read_source(plain), path)
+        convert_for_ncnn(read_source(plain), path, precision=precision)
     return complete
 
 

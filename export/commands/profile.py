@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
     print_to_stdout(
         f"{arguments.output}: {len(table.points) + len(table.between)} convolutions in {table.precision} "
         f"under {table.engine}, {table.threads} threads; the network takes {table.network_ns / 1e6:.3g} ms"
-        + (f", in int8 {table.whole_ns / 1e6:.3g} ms" if table.precision == "int8" else "")
+        + (f", in {table.precision} {table.whole_ns / 1e6:.3g} ms" if table.whole_ns else "")
     )
     return 0
 

@@ -89,8 +89,8 @@ def _add_means(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=(*defaults.PRECISIONS, defaults.FASTEST),
         default=defaults.PRECISIONS[0],
-        help="what to deliver the network in; int8 runs under onnxruntime; auto takes what is faster where "
-        "--cost measures (default: %(default)s)",
+        help="what to deliver the network in: int8 for onnxruntime, float16 for ncnn; auto takes what is "
+        "faster where --cost measures (default: %(default)s)",
     )
     parser.add_argument(
         "--max-images",

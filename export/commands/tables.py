@@ -96,8 +96,8 @@ def reduction_table(reduction: Reduction, title: str, max_drop_percent: float) -
         f"{reduction.speedup:.2f} times fewer multiply-adds, {reduction.parameters_ratio:.2f} times fewer "
         f"weights{_packed(reduction)}; fitted on {reduction.images} images in {reduction.seconds:.0f} s"
     )
-    if reduction.quantised:
-        table.caption += f"\n{int8_words(reduction.quantised)}"
+    if reduction.rounded.int8:
+        table.caption += f"\n{int8_words(reduction.rounded.int8)}"
     if reduction.agreement:
         table.caption += f"\n{judged_words(reduction.agreement, max_drop_percent)}"
     left_out = _not_counted(reduction.network.uncounted)

@@ -29,6 +29,7 @@ from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
 from export.quantise.eight_bits import require_float
+from export.quantise.rounding import Rounded
 from export.reduction.defaults import (
     DROP_WITHOUT_TARGET_PERCENT,
     FASTEST,
@@ -119,9 +120,9 @@ def reduce(
             target: then it alone sets the end; and with a target 10, judged by the agreement itself.
         methods: Names of the ways a layer may be reduced: keys of ``methods.METHODS``.
         ranks: How ranks are chosen: ``error`` (least summed held-out error) or ``energy``.
-        precision: What the network is delivered in: ``float32``, or ``int8``, for onnxruntime only, or
-            ``auto``, what is faster where ``cost`` measures. What it loses is judged in that. A table must be
-            of the same precision.
+        precision: What the network is delivered in: ``float32``; ``int8``, for onnxruntime only;
+            ``float16``, for ncnn only; or ``auto``, what is faster where ``cost`` measures. What it loses is
+            judged in that. A table must be of the same precision.
         max_images: At most so many images are fitted on, evenly over the class folders; a quarter as many
             others only judge.
         card: A JSON file with a model card that takes the place of the network's own.
@@ -204,7 +205,7 @@ def profile(
     Args:
         model: An ONNX file.
         engine: What runs it: ``onnxruntime`` or ``ncnn``.
-        precision: What it is to compute in: ``float32``, or ``int8``, under onnxruntime only.
+        precision: What it is to compute in: ``float32``, ``int8`` under onnxruntime, ``float16`` under ncnn.
         methods: Names of the ways a layer may be reduced.
         threads: Threads within one inference; all processors if None.
         card: A JSON file with a model card that takes the place of the network's own.
@@ -278,21 +279,25 @@ def _deliver(
         table, options, reduction = _first_that_holds(tables, attempt)
         if (
             timing.precision == FASTEST
-            and reduction.quantised is not None
-            and not timing.is_faster(task, reduction.delivered, reduction.model)
+            and options.precision != PRECISIONS[0]
+            and not timing.rounding_pays(task, (reduction.delivered, options.precision), reduction.model)
         ):
-            reduction = replace(reduction, quantised=None, agreement=judge(reduction.model))
+            reduction = replace(
+                reduction,
+                rounded=Rounded(reduction.model, reduction.model),
+                agreement=judge(reduction.model),
+            )
             options = replace(options, precision=PRECISIONS[0])
     timed = None
     if table is not None:
         promise = Promise(reduction.ratio(options.cost), options.target)
-        timed = timing.check(task, reduction.delivered, table, promise)
+        timed = timing.check(task, (reduction.delivered, options.precision), table, promise)
         reduction = replace(reduction, reached=reduction.reached and (timed is None or timed.holds))
     card = replace(card, provenance=_provenance(source, card, options, reduction))
     path = None
     if output is not None:
         path = output if reduction.reached else best_found_path(output)
-        card = write_for(timing.engine, reduction.delivered, card, path)
+        card = write_for(timing.engine, reduction.delivered, card, path, options.precision)
     judging = files_apart(chosen.files)
     return Delivery(
         path,
@@ -358,7 +363,7 @@ def _provenance(
         "methods": [method.name for method in options.methods],
         "ranks": options.rule,
         "precision": options.precision,
-        "int8": reduction.quantised.to_document() if reduction.quantised else None,
+        "int8": reduction.rounded.int8.to_document() if reduction.rounded.int8 else None,
         "cost": options.cost.name,
         "seed": options.seed,
         "images": reduction.images,

@@ -12,7 +12,7 @@ from export.judge.agreement import Agreement
 from export.layer import ConvolutionShape, Costed, CountedNode, Layer
 from export.methods.base import Replacement
 from export.network.layers import ReducibleNetwork
-from export.quantise.quantise import Quantised
+from export.quantise.rounding import Rounded
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Reduction(ReducedNetwork):
         agreement: With the original, as judged; None if not judged.
         cost: What was to become less.
         reached: Whether the target was reached within the allowed loss.
-        quantised: The network in int8, where it is to be delivered so: then that was judged.
+        rounded: The network in the precision that it is to be delivered in, in which it was judged.
         attempts: Every reduction that was made on the way, in order.
         promised: What other targets would come to, by rising ratio.
         energy: How much of a layer's responses lies in few dimensions, by the layer's output.
@@ -165,7 +165,7 @@ class Reduction(ReducedNetwork):
     agreement: Agreement | None
     cost: Measure
     reached: bool
-    quantised: Quantised | None = None
+    rounded: Rounded
     attempts: tuple[Tried, ...] = ()
     promised: tuple[Promised, ...] = ()
     energy: Mapping[str, tuple[Energy, ...]] = field(default_factory=dict)
@@ -173,7 +173,7 @@ class Reduction(ReducedNetwork):
     @property
     def delivered(self) -> onnx.ModelProto:
         """The network as it is to be written."""
-        return self.quantised.model if self.quantised else self.model
+        return self.rounded.model
 
     @property
     def agreement_percent(self) -> float | None:

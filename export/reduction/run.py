@@ -25,7 +25,7 @@ from export.network.layers import ReducibleNetwork
 from export.network.load import check
 from export.network.reasons import HALF_WEIGHT
 from export.progress import Progress
-from export.quantise.quantise import Quantised, Quantiser
+from export.quantise.rounding import Rounded, Rounding
 from export.reduction.fitting import THE_RESULT, Fitter
 from export.reduction.options import ReduceOptions
 from export.reduction.result import ReducedNetwork, Reduction, Tried
@@ -39,7 +39,7 @@ class _Judged:
     """A reduced network with its judgement."""
 
     reduced: ReducedNetwork
-    quantised: Quantised | None
+    rounded: Rounded
     agreement: Agreement | None
 
 
@@ -72,18 +72,16 @@ def reduce_network(
         TargetUnmetError: Every reduction loses more than ``options.max_drop_percent``.
     """
     started = time.monotonic()
-    quantiser = None
+    rounding = Rounding(options.precision, calibration.fit, threads=options.threads, progress=progress)
     tried: list[tuple[float, Agreement | None]] = []
-    if options.precision == "int8":
-        quantiser = Quantiser(calibration.fit, threads=options.threads, progress=progress)
     with open_fitter(network, calibration, options, progress) as fitter:
 
         def attempt(target: float) -> Attempt[_Judged]:
             reduced = fitter.reduce(decision or fitter.decide(target))
-            quantised = quantiser(reduced.model, _work(reduced)) if quantiser else None
-            agreement = judge(quantised.model if quantised else reduced.model) if judge else None
+            rounded = rounding(reduced.network)
+            agreement = judge(rounded.judged) if judge else None
             loss = _loss_percent(agreement, options)
-            made = Attempt(_Judged(reduced, quantised, agreement), reduced.ratio(options.cost), loss)
+            made = Attempt(_Judged(reduced, rounded, agreement), reduced.ratio(options.cost), loss)
             tried.append((made.ratio, agreement))
             return made
 
@@ -105,7 +103,7 @@ def reduce_network(
         agreement=best.result.agreement,
         cost=options.cost,
         reached=options.target is None or best.ratio >= options.target,
-        quantised=best.result.quantised,
+        rounded=best.result.rounded,
         attempts=tuple(
             Tried(ratio, own, chosen=ratio == best.ratio and own is best.result.agreement)
             for ratio, own in tried
@@ -157,10 +155,6 @@ def open_fitter(
         if not any(offer.candidates for offer in offers):
             raise ModelRefusedError("no layer of this network gets cheaper by the methods asked for")
         yield Fitter(network, offers, options, passes)
-
-
-def _work(reduced: ReducedNetwork) -> dict[str, int]:
-    return {row.output: row.macs for row in reduced.network.rows}
 
 
 def _loss_percent(agreement: Agreement | None, options: ReduceOptions) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from edge_runtime.base.errors import InputError
 from export.choose.ranks import RULES
 from export.methods import NAMES
-from export.reduction.defaults import FASTEST, PRECISIONS
+from export.reduction.defaults import ENGINE_FOR, FASTEST, PRECISIONS
 
 
 def require_ratio(name: str, value: float | None) -> None:
@@ -31,8 +31,9 @@ def require_precision(precision: str, engine: str) -> None:
     """Raise ``InputError`` unless there is such a precision, and under this engine."""
     if precision not in (*PRECISIONS, FASTEST):
         raise InputError(f"precision must be {', '.join(PRECISIONS)} or {FASTEST}, not {precision!r}")
-    if precision != PRECISIONS[0] and engine != "onnxruntime":
-        raise InputError(f"int8 runs under onnxruntime, not under {engine}: leave one of them out")
+    wanted = ENGINE_FOR.get(precision, engine)
+    if engine != wanted:
+        raise InputError(f"{precision} runs under {wanted}, not under {engine}: give --engine {wanted}")
 
 
 def require_choices(methods: Sequence[str], ranks: str) -> None:

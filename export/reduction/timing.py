@@ -1,7 +1,7 @@
 """Time as what a reduction is to save: the table it chooses by, and whether the result keeps the promise."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,13 @@ from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel
 from export.paths import AnyPath
 from export.progress import Progress
-from export.reduction.defaults import FASTEST, PRECISIONS
+from export.reduction.defaults import ENGINE_FOR, FASTEST, PRECISIONS
 
 MULTIPLY_ADDS, LOCAL, REMOTE = "macs", "local", "ssh:"
+InPrecision = tuple[onnx.ModelProto, str]  # a network and its precision
 GoThere = Callable[[], AbstractContextManager[Place]]
 
+LEAST_GAIN = 1.05
 KEPT = 0.9  # of a speed-up that was asked for: a promise of time holds within a tenth
 
 
@@ -145,18 +147,26 @@ class Timing:
                     place=place,
                     progress=progress,
                 )
-                for precision in (PRECISIONS if self.precision == FASTEST else (self.precision,))
+                for precision in self._precisions
             ]
+        if self.precision == FASTEST:  # what is hardly faster is not worth its rounding
+            found = [table for table in found if table.precision == PRECISIONS[0] or table.gain >= LEAST_GAIN]
         return sorted(found, key=lambda table: -table.gain)
 
+    @property
+    def _precisions(self) -> tuple[str, ...]:
+        if self.precision != FASTEST:
+            return (self.precision,)
+        return tuple(each for each in PRECISIONS if ENGINE_FOR.get(each, self.engine) == self.engine)
+
     def check(
-        self, task: "TimingTask", reduced: onnx.ModelProto, table: LatencyTable, promise: "Promise"
+        self, task: "TimingTask", reduced: InPrecision, table: LatencyTable, promise: "Promise"
     ) -> Timed | None:
         """Time the result against the original; None where the table is of another machine than this.
 
         Args:
             task: The original network.
-            reduced: What became of it.
+            reduced: What became of it, and its precision.
             table: By which it was chosen.
             promise: What was predicted and asked for.
 
@@ -166,24 +176,25 @@ class Timing:
         place = self.place or (_here if _is_of_this_machine(table) else None)
         if place is None:
             return None
-        before, after, where = self._timed_in_turn(place, task, (task.source.proto, reduced))
+        pair = ((task.source.proto, PRECISIONS[0]), reduced)
+        before, after, where = self._timed_in_turn(place, task, pair)
         return Timed(
             before * 1e6, after * 1e6, self.engine, table.threads, where, promise.predicted, promise.target
         )
 
-    def is_faster(self, task: "TimingTask", network: onnx.ModelProto, than: onnx.ModelProto) -> bool:
-        """Whether a network is faster than another where the tables are measured."""
-        own, other, _ = self._timed_in_turn(self.place or _here, task, (network, than))
+    def rounding_pays(self, task: "TimingTask", rounded: InPrecision, exact: onnx.ModelProto) -> bool:
+        """Whether a network is faster in a precision than in float32, where the tables are measured."""
+        own, other, _ = self._timed_in_turn(self.place or _here, task, (rounded, (exact, PRECISIONS[0])))
         return own < other
 
     def _timed_in_turn(
-        self, place: GoThere, task: "TimingTask", networks: tuple[onnx.ModelProto, onnx.ModelProto]
+        self, place: GoThere, task: "TimingTask", networks: Sequence[InPrecision]
     ) -> tuple[float, float, str]:
-        """Milliseconds of two networks, and where that was."""
+        """Milliseconds of two networks, each in its precision, and where that was."""
         with tempfile.TemporaryDirectory(prefix="pi-export-") as name, place() as there:
             paths = [Path(name) / "first.onnx", Path(name) / "second.onnx"]
-            for proto, path in zip(networks, paths, strict=True):
-                write_for(self.engine, proto, task.card, path)
+            for (proto, precision), path in zip(networks, paths, strict=True):
+                write_for(self.engine, proto, task.card, path, precision)
             first, second = there.networks(paths, self.engine, task.threads)
             return first, second, str(there.machine().get("host", "this machine"))
 

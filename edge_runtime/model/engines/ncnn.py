@@ -112,7 +112,7 @@ def trial_network(trial: Trial, threads: int) -> NcnnNetwork:
         ModelRefusedError: ncnn refuses it.
     """
     net = ncnn.Net()
-    _set_options(net.opt, threads, half=False)
+    _set_options(net.opt, threads, half=trial.precision == "float16")
     if net.load_param_mem(trial.ncnn_param()) != 0 or _load_weights(net, [trial.ncnn_weights()]) != 0:
         raise ModelRefusedError(f"ncnn refuses {trial}")
     form = NcnnForm(trial.ncnn_param(), (), trial.input, "in0", (trial.output,), ("out0",), "", "")

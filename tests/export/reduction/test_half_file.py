@@ -62,6 +62,35 @@ def test_it_may_take_the_place_of_its_source(folder: Path) -> None:
     assert before.input.shape[1:] == after.input.shape[1:]
 
 
+def test_a_reduction_is_delivered_in_float16(folder: Path) -> None:
+    outcome = run_here(
+        *("reduce", folder / "model.onnx", "--images", folder / "images", "-o", folder / "out.onnx"),
+        *("--engine", "ncnn", "--precision", "float16", "--speedup", "1.3", "--max-drop", "90"),
+    )
+    assert (outcome.code, outcome.err) == (0, ""), outcome.err
+    assert ncnn.open_network(folder / "out.onnx", 1).form.precision == "float16"
+    assert (Model.open(folder / "out.onnx").card.provenance or {})["precision"] == "float16"
+
+
+def test_float16_is_for_ncnn_alone(folder: Path) -> None:
+    for command in (
+        ("profile", folder / "model.onnx", "-o", folder / "t.json"),
+        ("reduce", folder / "model.onnx", "--images", folder / "images", "-o", folder / "out.onnx"),
+    ):
+        outcome = run_here(*command, "--precision", "float16")
+        assert_one_line(outcome, 2)
+        assert "float16 runs under ncnn, not under onnxruntime: give --engine ncnn" in outcome.err
+
+
+def test_layers_are_timed_in_float16(folder: Path) -> None:
+    outcome = run_here(
+        *("profile", folder / "model.onnx", "-o", folder / "t.json", "--engine", "ncnn", "--threads", "1"),
+        *("--precision", "float16", "--methods", "channel"),
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "convolutions in float16 under ncnn" in outcome.out
+
+
 def test_float16_and_images_go_together(folder: Path) -> None:
     for options in (("--precision", "float16"), ("--images", folder / "images")):
         assert_one_line(run_here("convert", folder / "model.onnx", *options), 2)

@@ -69,7 +69,7 @@ def test_a_reduction_is_judged_and_written_in_int8(folder: Path) -> None:
         max_drop_percent=90,
         precision="int8",
     )
-    assert delivery.reduction.quantised is not None
+    assert delivery.reduction.rounded.int8 is not None
     assert weights_in_int8(folder / "out.onnx")
     scores = evaluate([folder / "model.onnx", folder / "out.onnx"], folder / "images").scores
     assert scores[1].agreement.percent == pytest.approx(delivery.reduction.agreement_percent, abs=25)
