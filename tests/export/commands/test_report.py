@@ -23,7 +23,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labelled_images(folder / "images", CLASSES)
     outcome = run_here(
         "reduce", folder / "model.onnx", "--images", folder / "images", "-o", folder / "out.onnx",
-        "--speedup", "2", "--max-drop", "100", "--json", folder / "out.json", "--report", folder / "new" / "report",
+        "--speedup", "2", "--max-drop", "100", "--json", folder / "out.json",
+        "--report", folder / "new" / "report",
     )  # fmt: skip
     assert (outcome.code, outcome.err) == (0, "")
     return folder
