@@ -3,7 +3,6 @@
 What cannot be run here is named in ``NOT_RUN`` and ``FOREIGN``, with what is looked at instead.
 """
 
-import argparse
 import contextlib
 import io
 import os
@@ -17,12 +16,10 @@ from pathlib import Path
 
 import pytest
 
-import edge_runtime.cli
-import export.cli
 from tests.newcomer import stand_ins
 from tests.newcomer.documents import DOCUMENTS, PROJECT, Command, blocks, commands, spans
+from tests.newcomer.parsers import PROGRAMS, commands_of, options_of, parser_of
 
-PROGRAMS = {"pi-export": export.cli, "pi-infer": edge_runtime.cli}
 #: Ours, but for another machine: read by the program's own parser instead.
 NOT_RUN = {"--host pi": "a Raspberry Pi that answers SSH", "--camera": "a camera"}
 #: Not ours to run in a test, for they install things or take hours: it is seen that they exist.
@@ -39,26 +36,12 @@ MACHINE_MAY = {"doctor": 1, "--cost": 6}
 SERVICE = ("pi-infer", "service")
 
 
-def parser_of(program: str) -> argparse.ArgumentParser:
-    return PROGRAMS[program]._parser()  # noqa: SLF001  the parser that reads what users type
-
-
-def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parsers of a program's commands, by name."""
-    found = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
-    return dict(found[0].choices)
-
-
 def options_of_benchmarks() -> set[str]:
     """Those of the programs that measure by hand, as their sources declare them."""
     sources = [
         path for folder in ("benchmarks", "peers") for path in (PROJECT / "tests" / folder).glob("*.py")
     ]
     return {option for path in sources for option in re.findall(r'"(--[a-z-]+)"', path.read_text())}
-
-
-def options_of(parser: argparse.ArgumentParser) -> set[str]:
-    return set(parser._option_string_actions)  # noqa: SLF001
 
 
 def reason_not_run(command: Command) -> str | None:
