@@ -103,6 +103,9 @@ def assert_runs_as_shown(command: Command) -> None:
     else:
         allowed = (0, *(code for word, code in MACHINE_MAY.items() if word in words))
         assert code in allowed, f"{command.line}\n{err}"
+        if code == MACHINE_MAY["--cost"]:  # too busy a machine: later commands go on with the best found
+            output = Path(words[words.index("-o") + 1])
+            output.with_suffix(f".best{output.suffix}").rename(output)
     if command.output:
         assert out or err, f"{command.line} printed nothing"
 
