@@ -38,10 +38,12 @@ def _parser() -> "CommandParser":
     from edge_runtime import __version__  # noqa: PLC0415
     from edge_runtime.commands import bench, config, doctor, live, service, trials  # noqa: PLC0415
     from edge_runtime.settings.command_line import CommandParser  # noqa: PLC0415
+    from edge_runtime.settings.help import example  # noqa: PLC0415
 
     parser = CommandParser(
         prog="pi-infer",
         description="Run a network on live frames; without a command, show its results.",
+        epilog=example("pi-infer --camera --model small.onnx --web", "pi-infer --source demo --frames 60"),
     )
     parser.add_argument("--version", action="version", version=f"pi-infer {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")

@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> "CommandParser":
     from edge_runtime import __version__  # noqa: PLC0415
     from edge_runtime.settings.command_line import CommandParser  # noqa: PLC0415
+    from edge_runtime.settings.help import example  # noqa: PLC0415
     from export.commands import (  # noqa: PLC0415
         card,
         convert,
@@ -50,7 +51,9 @@ def _parser() -> "CommandParser":
     )
 
     parser = CommandParser(
-        prog="pi-export", description="Make a trained ONNX network faster and smaller, without training."
+        prog="pi-export",
+        description="Make a trained ONNX network faster and smaller, without training.",
+        epilog=example("pi-export reduce net.onnx --images photos -o small.onnx --speedup 2"),
     )
     parser.add_argument("--version", action="version", version=f"pi-export {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")

@@ -11,6 +11,7 @@ from edge_runtime.base.program import print_to_stderr, print_to_stdout
 from edge_runtime.bench.settings import BenchSettings
 from edge_runtime.settings.arguments import engine_list, positive, positive_seconds
 from edge_runtime.settings.flags import borrow_flag
+from edge_runtime.settings.help import example
 
 if TYPE_CHECKING:
     from edge_runtime.bench.report import BenchReport
@@ -21,6 +22,7 @@ def add(subparsers: "Subparsers") -> None:
     """Add ``pi-infer bench`` to the commands of the parser."""
     parser = subparsers.add_parser(
         "bench",
+        epilog=example("pi-infer bench small.onnx --baseline net.onnx --threads 1 --host pi"),
         help="time a network, or compare it with another, here or over SSH",
         description="Time a network, or compare it with a baseline: a fresh process for each and round, "
         "the order alternated. Runs that were disturbed are marked.",

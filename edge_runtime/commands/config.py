@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.base.program import print_to_stdout
 from edge_runtime.settings.config import SETTINGS
 from edge_runtime.settings.flags import add_flags, effective
+from edge_runtime.settings.help import example
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -15,6 +16,7 @@ def add(subparsers: "Subparsers") -> None:
     """Add ``pi-infer config`` to the commands of the parser."""
     parser = subparsers.add_parser(
         "config",
+        epilog=example("pi-infer config --config pi-infer.toml --show"),
         help="check a file of settings, or show those in force",
         description="Check a file of settings (--config) and flags; with --show, print what they amount to.",
     )

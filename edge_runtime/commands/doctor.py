@@ -9,6 +9,7 @@ from edge_runtime.base.files import require_writable, write_text
 from edge_runtime.base.program import print_to_stdout
 from edge_runtime.settings.arguments import ENGINES
 from edge_runtime.settings.flags import borrow_flag
+from edge_runtime.settings.help import example
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -18,6 +19,7 @@ def add(subparsers: "Subparsers") -> None:
     """Add ``pi-infer doctor`` to the commands of the parser."""
     parser = subparsers.add_parser(
         "doctor",
+        epilog=example("pi-infer doctor --model small.onnx"),
         help="look for every known trouble of this machine",
         description="Look for every known trouble of this machine, each with its remedy. "
         "Ends with 1 if there is a problem; warnings do not count.",

@@ -7,6 +7,7 @@ from edge_runtime.base.hangup import hangups_passed_over
 from edge_runtime.base.program import log_to_stdout
 from edge_runtime.commands.source import require_source
 from edge_runtime.settings.flags import add_flags, effective
+from edge_runtime.settings.help import example
 from edge_runtime.settings.needs import refuse_idle_flags
 from edge_runtime.settings.output_sections import OUTPUT_SECTIONS
 
@@ -18,6 +19,7 @@ def add(subparsers: "Subparsers") -> None:
     """Add ``pi-infer service`` to the commands of the parser."""
     parser = subparsers.add_parser(
         "service",
+        epilog=example("pi-infer service --camera --model /opt/pi-infer/models/small.onnx"),
         help="run under systemd",
         description="Run under systemd: ready at the first result, a watchdog ping per result.",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.program import print_to_stderr, print_to_stdout
+from edge_runtime.settings.help import example
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -16,6 +17,7 @@ def add(subparsers: "Subparsers") -> None:
     """Add ``pi-infer trials`` to the commands of the parser."""
     parser = subparsers.add_parser(
         "trials",
+        epilog=example("pi-infer trials job.json"),
         help="time convolutions by themselves, for 'pi-export profile --host'",
         description="Time the convolutions that a file names, and print the times as JSON: what 'pi-export "
         "profile --host' asks for.",

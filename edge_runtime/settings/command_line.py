@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from edge_runtime.settings.help import HelpFormatter
 from edge_runtime.settings.option import closest
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         # A flag of the main command that begins like one of a subcommand would make the latter ambiguous, and
         # a script that shortens a name breaks when another is added that begins like it.
-        super().__init__(allow_abbrev=False, **settings)
+        super().__init__(**{"formatter_class": HelpFormatter, "allow_abbrev": False, **settings})
 
     def parse_known_args(  # type: ignore[override]  # argparse declares what we do not use, too
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

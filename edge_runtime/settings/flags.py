@@ -8,12 +8,17 @@ from typing import Any
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.settings.config import SETTINGS, Config, with_values
+from edge_runtime.settings.help import hide
+from edge_runtime.settings.needs import NEEDS, ROTATION
 from edge_runtime.settings.option import Setting, shown
 from edge_runtime.settings.toml import read_config
 
 
 def add_flags(parser: argparse.ArgumentParser, sections: Iterable[str] = tuple(SETTINGS)) -> None:
-    """Give a parser ``--config``, and a flag for every setting of some sections."""
+    """Give a parser ``--config``, and a flag for every setting of some sections.
+
+    Help begins with those that do something by themselves; ``--help-all`` shows the others, too.
+    """
     parser.add_argument(
         "--config",
         type=Path,
@@ -21,9 +26,13 @@ def add_flags(parser: argparse.ArgumentParser, sections: Iterable[str] = tuple(S
         metavar="C",
         help="a file of settings: pi-infer.toml",
     )
-    for section in sections:
-        for setting in SETTINGS[section].values():
-            _add_flag(parser, setting)
+    needing = {name for need in (*NEEDS, ROTATION) for name in need.settings}
+    actions = {
+        f"{section}.{key}": _add_flag(parser, setting)
+        for section in sections
+        for key, setting in SETTINGS[section].items()
+    }
+    hide(parser, [action for name, action in actions.items() if name in needing])
 
 
 def borrow_flag(parser: argparse.ArgumentParser, section: str, key: str, words: str | None = None) -> None:
@@ -70,7 +79,7 @@ def effective(arguments: argparse.Namespace) -> Config:
     return config
 
 
-def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
+def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> argparse.Action:
     option = setting.option
     # Absent unless given, so that a flag of the main command survives the defaults of a subcommand.
     common: dict[str, Any] = {
@@ -79,11 +88,10 @@ def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
         "help": setting.help,
     }
     if setting.kind is bool:
-        parser.add_argument(option.flag, action=argparse.BooleanOptionalAction, **common)
-        return
+        return parser.add_argument(option.flag, action=argparse.BooleanOptionalAction, **common)
     if option.bare is not None:
         common |= {"nargs": "?", "const": option.bare}
-    parser.add_argument(option.flag, metavar=option.metavar, **common)
+    return parser.add_argument(option.flag, metavar=option.metavar, **common)
 
 
 def _flag_value(setting: Setting, value: str | bool) -> Any:  # noqa: FBT001  what argparse hands over

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from edge_runtime.base.program import print_to_stderr, print_to_stdout
+from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option
 from export.commands.printing import show
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add ``pi-export card`` to the commands of the parser."""
-    parser = commands.add_parser("card", help="write, show or propose what a network needs to be run right")
+    parser = commands.add_parser(
+        "card",
+        help="write, show or propose what a network needs to be run right",
+        epilog=example("pi-export card net.onnx --input card.json"),
+    )
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--show", action="store_true", help="show the card instead of writing one")

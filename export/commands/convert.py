@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.program import print_to_stdout
+from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option
 from export.commands.printing import warn_of_skipped
 
@@ -17,6 +18,7 @@ def add(commands: "Subparsers") -> None:
     """Add ``pi-export convert`` to the commands of the parser."""
     parser = commands.add_parser(
         "convert",
+        epilog=example("pi-export convert net.onnx -o both.onnx"),
         help="make a network ready for ncnn, too",
         description="Add to a network what ncnn needs to run it: one file, which onnxruntime runs as before. "
         "It is written once ncnn was seen to answer as onnxruntime does.",

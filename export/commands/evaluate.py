@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.settings.arguments import positive
+from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option, add_json_option, add_report_option, padding
 from export.commands.printing import show, warn_of_skipped
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 def add(commands: "Subparsers") -> None:
     """Add ``pi-export evaluate`` to the commands of the parser."""
     parser = commands.add_parser(
-        "evaluate", help="compare networks on a folder of images: accuracy and agreement with the first"
+        "evaluate",
+        help="compare networks on a folder of images: accuracy and agreement with the first",
+        epilog=example("pi-export evaluate net.onnx small.onnx --images labelled"),
     )
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="ONNX files")
     parser.add_argument(

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option, add_json_option, size
 from export.commands.printing import show
 
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add ``pi-export inspect`` to the commands of the parser."""
-    parser = commands.add_parser("inspect", help="list the layers of a network and what they cost")
+    parser = commands.add_parser(
+        "inspect",
+        help="list the layers of a network and what they cost",
+        epilog=example("pi-export inspect net.onnx --input-size 224x224"),
+    )
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument(
         "--input-size", type=size, metavar="HxW", help="height and width of the input, where it is free"

@@ -9,6 +9,7 @@ from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable, write_text
 from edge_runtime.base.program import print_to_stdout
 from edge_runtime.settings.arguments import ENGINES, positive
+from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option, method_names
 from export.reduction import defaults
 
@@ -23,12 +24,15 @@ def add(commands: "Subparsers") -> None:
     """Add ``pi-export profile`` to the commands of the parser."""
     parser = commands.add_parser(
         "profile",
+        epilog=example("pi-export profile net.onnx --host pi -o pi.json"),
         help="measure what each candidate for a layer costs on a machine",
         description="Time the layers of a network, and what they may become, here or over SSH: a table for "
         "'pi-export reduce --cost TABLE.json'.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
-    parser.add_argument("-o", dest="output", type=Path, required=True, metavar="TABLE.json")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="TABLE.json", help="the file to write"
+    )
     parser.add_argument(
         "--engine", choices=ENGINES, default=ENGINES[0], help="what runs the network (default: %(default)s)"
     )

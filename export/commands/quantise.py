@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.base.files import require_writable
 from edge_runtime.base.program import print_to_stdout
 from edge_runtime.settings.arguments import percent, positive, whole
+from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option, add_json_option
 from export.commands.printing import warn_of_skipped
 from export.reduction import defaults
@@ -19,13 +20,16 @@ def add(commands: "Subparsers") -> None:
     """Add ``pi-export quantise`` to the commands of the parser."""
     parser = commands.add_parser(
         "quantise",
+        epilog=example("pi-export quantise small.onnx --images photos -o small-int8.onnx"),
         help="write a network in int8",
         description="Write a network, reduced or not, in int8, which onnxruntime runs: a quarter of the "
         "size, and faster where the processor multiplies bytes (a Pi 5 does, a Pi 4 hardly).",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="calibration images")
-    parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="OUT.onnx", help="the file to write"
+    )
     parser.add_argument(
         "--max-drop",
         type=percent,

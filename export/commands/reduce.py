@@ -9,6 +9,7 @@ from edge_runtime.base.errors import TargetUnmetError
 from edge_runtime.base.files import require_writable
 from edge_runtime.base.program import print_to_stdout
 from edge_runtime.settings.arguments import ENGINES, percent, positive, positive_ms, ratio, whole
+from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option, add_json_option, add_report_option, method_names
 from export.commands.printing import show, warn_of_skipped
 from export.reduction import defaults
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add ``pi-export reduce`` to the commands of the parser."""
-    parser = commands.add_parser("reduce", help="make a network faster and smaller")
+    parser = commands.add_parser(
+        "reduce",
+        help="make a network faster and smaller",
+        epilog=example("pi-export reduce net.onnx --images photos -o small.onnx --speedup 2"),
+    )
     parser.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="calibration images")
-    parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="OUT.onnx", help="the file to write"
+    )
     _add_goal(parser)
     _add_means(parser)
     add_report_option(parser)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.base.program import print_to_stdout
+from edge_runtime.settings.help import example
 
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import Subparsers
@@ -14,6 +15,7 @@ def add(commands: "Subparsers") -> None:
     """Add ``pi-export report`` to the commands of the parser."""
     parser = commands.add_parser(
         "report",
+        epilog=example("pi-export report report/report.json bench.json -o report"),
         help="make one page of a reduction, an evaluation and a benchmark",
         description="Make report.html, report.md and report.json of what 'pi-export reduce', 'pi-export "
         "evaluate' and 'pi-infer bench' wrote with --json, or 'reduce' with --report.",

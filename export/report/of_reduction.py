@@ -12,6 +12,7 @@ Document = Mapping[str, Any]
 
 BARS = 16  # of more layers the dearest have bars of their own
 SPECTRA = 12
+FARTHER = 2.5  # than what was tried: other targets beyond would only make the rest small
 OF_COMPONENTS = ("channel", "fully-connected")  # methods whose rank is a number of components
 UNITS = {
     "macs": ("multiply-adds", "multiply-adds [millions]", 1e6),
@@ -75,7 +76,9 @@ def _promise(timed: Document) -> str:
 def _against_cost(document: Document) -> Section:
     cost = UNITS[document["cost_unit"]][0]
     tried = [(each["ratio"], _tried(each)) for each in document["attempts"] if each["percent"] is not None]
-    promised = [(each["ratio"], each["error"]) for each in document["promised"]]
+    furthest = FARTHER * max((ratio for ratio, _ in tried), default=1.0)
+    foreseen = [(each["ratio"], each["error"]) for each in document["promised"]]
+    promised = [pair for pair in foreseen if pair[0] <= furthest]
     rows = [_row_of_tried(ratio, each) for ratio, each in tried]
     rows += [(f"{ratio:.2f}", "foreseen", "", exponent(error)) for ratio, error in promised]
     header = ("Times less", "", "Agreement", "Error foreseen")

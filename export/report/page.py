@@ -21,16 +21,16 @@ STYLE = """
 :root { color-scheme: light dark; LIGHT }
 @media (prefers-color-scheme: dark) { @media screen { :root { DARK } } }
 * { box-sizing: border-box }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 76rem;
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 80rem;
   margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
 h1 { font-size: 1.6rem; line-height: 1.2 } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem }
 p { margin: .4rem 0; max-width: 46rem }
 .scroll { overflow-x: auto; margin: .8rem 0 } .scroll:focus-visible { outline: 2px solid var(--after) }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums }
 caption { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: top;
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: top;
   overflow-wrap: normal }
-td.long { min-width: 11rem; overflow-wrap: anywhere } thead th { color: var(--muted); font-weight: 600 }
+td.long { min-width: 9rem; overflow-wrap: anywhere } thead th { color: var(--muted); font-weight: 600 }
 tbody th { font-weight: 600 } tbody tr:nth-child(even) { background: var(--stripe) }
 .number { text-align: right; white-space: nowrap }
 @media (max-width: 34rem) { th, td { padding: .25rem .3rem } table { font-size: .85rem } }

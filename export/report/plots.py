@@ -119,7 +119,7 @@ def paired_bars(name: str, rows: Sequence[tuple[str, float, float]], unit: str) 
             [place + 0.19 for place in places], [row[2] for row in rows], 0.36, color=AFTER, label="after"
         )
         axes.set_yticks(places, [safe(row[0]) for row in rows])
-        axes.invert_yaxis()
+        axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(unit)
         begun.figure.legend(loc="outside upper right", ncols=2)

@@ -248,19 +248,6 @@ def test_output_may_be_overwritten_but_not_the_network_itself(folder: Path) -> N
         assert_one_line(outcome, 2)
 
 
-def test_report_stands_alone(folder: Path) -> None:
-    model = network()
-    model.graph.node[0].name = "<script>alert(1)</script>"
-    save(model, folder / "model.onnx")
-    document = reduce(folder, "--report", folder / "new" / "report")
-    page = (folder / "new" / "report" / "report.html").read_text()
-    assert json.loads((folder / "new" / "report" / "report.json").read_text()) == document
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page
-    assert not re.search(r"(src|href|url|@import)\s*[=(]", page)
-    assert page.count('<svg width="320"') == len(document["layers"])
-
-
 def test_target_out_of_reach_is_said_and_the_best_found_kept(folder: Path) -> None:
     outcome = run_here(
         "reduce",
