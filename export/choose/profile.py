@@ -20,8 +20,8 @@ from export.methods.base import Method
 from export.network.card import write_with_card
 from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel, read_source
+from export.precision.eight_bits import EightBitNetwork
 from export.progress import Progress
-from export.quantise.eight_bits import EightBitNetwork
 
 # What stands around a convolution in a trial is fitted to these: channels and side of pictures.
 AROUND = ((8, 8), (64, 16), (64, 64), (64, 96), (64, 160))

@@ -15,8 +15,8 @@ from export.judge.raw import RawEvaluation
 from export.layer import CountedNode, Layer
 from export.network.inspection import Inspection
 from export.network.tally import Uncounted, uncounted_documents
+from export.precision.quantiser import Quantised
 from export.propose.fields import Proposal
-from export.quantise.quantise import Quantised
 from export.reduction.result import Reduction
 
 NUMBERS_OF_A_LAYER = ("Channels", "Stride", "Group", "Output", "MACs", "Share", "Parameters")

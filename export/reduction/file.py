@@ -27,9 +27,9 @@ from export.network.card import completed
 from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
+from export.precision.eight_bits import require_float
+from export.precision.rounding import Rounded
 from export.progress import Progress, silent
-from export.quantise.eight_bits import require_float
-from export.quantise.rounding import Rounded
 from export.reduction.defaults import (
     DROP_WITHOUT_TARGET_PERCENT,
     FASTEST,

@@ -14,9 +14,9 @@ from export.judge.agreement import Agreement
 from export.judge.judge import Judge
 from export.network.source import read_source
 from export.paths import AnyPath, as_path
+from export.precision.eight_bits import require_float
+from export.precision.half import fitted_for_half, rounded_to_half
 from export.progress import Progress, silent
-from export.quantise.eight_bits import require_float
-from export.quantise.half import fitted_for_half, rounded_to_half
 from export.reduction.defaults import MAX_IMAGES, SANE_DROP_PERCENT, SEED
 from export.reduction.preparation import card_of, readied, versions
 

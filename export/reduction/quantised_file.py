@@ -18,9 +18,9 @@ from export.judge.output_shapes import require_comparable
 from export.network.card import completed, write_with_card
 from export.network.source import SourceModel, read_source, serialised
 from export.paths import AnyPath, as_path
+from export.precision.eight_bits import require_float
+from export.precision.quantiser import Quantised, Quantiser
 from export.progress import Progress, silent
-from export.quantise.eight_bits import require_float
-from export.quantise.quantise import Quantised, Quantiser
 from export.reduction.defaults import MAX_IMAGES, SANE_DROP_PERCENT, SEED
 from export.reduction.preparation import card_of, readied, versions
 from export.reduction.sense import require_count, require_percent

@@ -12,7 +12,7 @@ from export.judge.agreement import Agreement
 from export.layer import ConvolutionShape, Costed, CountedNode, Layer
 from export.methods.base import Replacement
 from export.network.layers import ReducibleNetwork
-from export.quantise.rounding import Rounded
+from export.precision.rounding import Rounded
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from export.judge.agreement import Agreement
 from export.network.layers import ReducibleNetwork
 from export.network.load import check
 from export.network.reasons import HALF_WEIGHT
+from export.precision.rounding import Rounded, Rounding
 from export.progress import Progress
-from export.quantise.rounding import Rounded, Rounding
 from export.reduction.fitting import THE_RESULT, Fitter
 from export.reduction.options import ReduceOptions
 from export.reduction.result import ReducedNetwork, Reduction, Tried

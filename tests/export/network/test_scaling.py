@@ -6,7 +6,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from export.network.scaling import scaled_down
-from export.quantise.output_error import responses_on
+from export.precision.output_error import responses_on
 from tests.attacks.networks import model_of, network
 from tests.export.small_networks import outputs, random_images, residual, with_branch, with_heads
 

@@ -85,8 +85,8 @@ def test_what_was_reduced_keeps_how_it_came_about(folder: Path) -> None:
 
 def test_what_loses_too_much_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cut_off = {"bad": lambda tensor: (tensor.lowest / 1000, tensor.highest / 1000)}
-    monkeypatch.setattr("export.quantise.quantise.RULES", cut_off)
-    monkeypatch.setattr("export.quantise.in_float.MOST_WORK", 0.0)
+    monkeypatch.setattr("export.precision.quantiser.RULES", cut_off)
+    monkeypatch.setattr("export.precision.in_float.MOST_WORK", 0.0)
     with pytest.raises(TargetUnmetError, match=r"loses .* points of agreement, more than 1"):
         quantise(folder / "model.onnx", folder / "images", folder / "out.onnx", max_drop_percent=1)
     assert not (folder / "out.onnx").exists()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from export.quantise.activation_ranges import BINS, ActivationRange
-from export.quantise.clipping import Ends, least_error, whole_range
+from export.precision.activation_ranges import BINS, ActivationRange
+from export.precision.clipping import Ends, least_error, whole_range
 
 LEVELS = 255
 

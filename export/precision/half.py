@@ -12,8 +12,8 @@ from export.calibrate.inputs import KeptInputs
 from export.network.attributes import Attributes, operator
 from export.network.layers import ReducibleNetwork
 from export.network.scaling import scaled_down
+from export.precision.activation_ranges import activation_ranges
 from export.progress import Progress, silent
-from export.quantise.activation_ranges import activation_ranges
 
 LARGEST = 65504.0  # beyond it float16 is infinite
 ALLOWED = LARGEST / 4  # other images reach further, and so do the sums within a layer

@@ -13,8 +13,8 @@ from export.calibrate.calibration_set import calibration_of
 from export.calibrate.inputs import KeptInputs
 from export.network.layers import ReducibleNetwork, network_of, read_network
 from export.network.source import read_source
-from export.quantise.half import ALLOWED, WANTED, fitted_for_half, rounded_to_half
-from export.quantise.output_error import responses_on
+from export.precision.half import ALLOWED, WANTED, fitted_for_half, rounded_to_half
+from export.precision.output_error import responses_on
 from tests.attacks.networks import network, save
 from tests.export.small_networks import outputs, random_images, residual
 

@@ -18,7 +18,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from edge_runtime.base.errors import ModelRefusedError
 from export.network.attributes import operator
 from export.network.topology import all_nodes, followed_by, nodes_before, sort_nodes
-from export.quantise.clipping import Ends
+from export.precision.clipping import Ends
 
 OLDEST_OPSET = 13  # the first with a scale for each channel
 #: Operators that multiply by weights: what int8 is for.

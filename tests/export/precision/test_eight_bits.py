@@ -10,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.model.engines.onnxruntime import optimise_offline
 from export.calibrate.calibration_set import calibration_of
-from export.quantise.activation_ranges import activation_ranges
-from export.quantise.clipping import Ends, whole_range
-from export.quantise.eight_bits import EightBitNetwork, require_float
+from export.precision.activation_ranges import activation_ranges
+from export.precision.clipping import Ends, whole_range
+from export.precision.eight_bits import EightBitNetwork, require_float
 from tests.attacks.networks import model_of, network
 from tests.export.small_networks import (
     outputs,

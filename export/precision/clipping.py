@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from export.quantise.activation_ranges import ActivationRange
+from export.precision.activation_ranges import ActivationRange
 
 LEVELS = 255
 SHARES = np.linspace(0.2, 1.0, 41)

@@ -9,7 +9,7 @@ from onnx import helper
 
 from edge_runtime.base.errors import ModelRefusedError
 from export.calibrate.calibration_set import calibration_of
-from export.quantise.activation_ranges import BINS, activation_ranges
+from export.precision.activation_ranges import BINS, activation_ranges
 from tests.attacks.networks import model_of
 from tests.export.small_networks import random_images
 

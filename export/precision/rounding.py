@@ -6,9 +6,9 @@ import onnx
 
 from export.calibrate.inputs import KeptInputs
 from export.network.layers import ReducibleNetwork
+from export.precision.half import fitted_for_half, rounded_to_half
+from export.precision.quantiser import Quantised, Quantiser
 from export.progress import Progress, silent
-from export.quantise.half import fitted_for_half, rounded_to_half
-from export.quantise.quantise import Quantised, Quantiser
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.quantise.output_error import relative_error, responses_on
+from export.precision.output_error import relative_error, responses_on
 from tests.attacks.networks import network
 from tests.export.small_networks import outputs, random_images
 

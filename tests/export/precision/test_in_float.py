@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from export.quantise.in_float import MOST_LAYERS, layers_in_float
+from export.precision.in_float import MOST_LAYERS, layers_in_float
 
 LAYERS = tuple("abcdefghij")
 WORK = dict.fromkeys(LAYERS, 1) | {"j": 100}

@@ -8,12 +8,12 @@ import onnx
 
 from edge_runtime.base.errors import InputError, ModelRefusedError
 from export.calibrate.inputs import KeptInputs
+from export.precision.activation_ranges import activation_ranges
+from export.precision.clipping import RULES, Ends
+from export.precision.eight_bits import EightBitNetwork, as_read
+from export.precision.in_float import layers_in_float
+from export.precision.output_error import relative_error, responses_on
 from export.progress import Progress, silent
-from export.quantise.activation_ranges import activation_ranges
-from export.quantise.clipping import RULES, Ends
-from export.quantise.eight_bits import EightBitNetwork, as_read
-from export.quantise.in_float import layers_in_float
-from export.quantise.output_error import relative_error, responses_on
 
 FEWEST_IMAGES = 8  # ranges of fewer are chance
 RANGE_IMAGES = 200

@@ -1,0 +1,1 @@
+"""Networks in fewer bits: int8 by ranges from calibration images, float16 by values made to fit."""

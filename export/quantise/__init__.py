@@ -1,1 +1,0 @@
-"""Networks in int8: ranges from calibration images, what stays in float, and writing what came of both."""
