@@ -1,7 +1,8 @@
 """Agreement of a changed network with the original: the figure, what it rests on, and what to doubt."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from export.judge.figure import Figure, cases_needed
 
@@ -58,6 +59,10 @@ class Agreement:
             f"{worst.percent:.1f} % agreement ({worst.low_percent:.1f} to {worst.high_percent:.1f} with 95 % "
             f"confidence): {worst.words()}"
         )
+
+    def with_notes(self, notes: Iterable[str]) -> Self:
+        """The agreement with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def doubts(self, max_drop_percent: float) -> list[str]:
         """What a reader should know before trusting the figure of a reduction, a sentence each.

@@ -19,6 +19,12 @@ LARGEST = 65504.0  # beyond it float16 is infinite
 ALLOWED = LARGEST / 4  # other images reach further, and so do the sums within a layer
 WANTED = 256.0
 
+#: What a reader should know of an agreement that was judged by ``rounded_to_half``.
+SUMS_ROUND_TOO = (
+    "a processor that computes in float16 rounds its sums, too, which costs more than is seen here: compare "
+    "with the known answer on the device, by 'pi-infer doctor --engine ncnn'"
+)
+
 AVERAGES = frozenset({"AveragePool", "GlobalAveragePool"})  # which add up before they divide
 
 

@@ -6,7 +6,7 @@ import onnx
 
 from export.calibrate.inputs import KeptInputs
 from export.network.layers import ReducibleNetwork
-from export.precision.half import fitted_for_half, rounded_to_half
+from export.precision.half import SUMS_ROUND_TOO, fitted_for_half, rounded_to_half
 from export.precision.quantiser import Quantised, Quantiser
 from export.progress import Progress, silent
 
@@ -20,11 +20,13 @@ class Rounded:
         judged: A network for onnxruntime that answers as that one does; the same but for float16, which only
             other processors compute in.
         int8: How it came into int8; None in other precisions.
+        doubts: What a reader should know of what is judged, a sentence each.
     """
 
     model: onnx.ModelProto
     judged: onnx.ModelProto
     int8: Quantised | None = None
+    doubts: tuple[str, ...] = ()
 
 
 class Rounding:
@@ -63,5 +65,5 @@ class Rounding:
             return Rounded(quantised.model, quantised.model, quantised)
         if self._precision == "float16":
             fitted = fitted_for_half(network, self._inputs, threads=self._threads, progress=self._progress)
-            return Rounded(fitted, rounded_to_half(network, fitted))
+            return Rounded(fitted, rounded_to_half(network, fitted), doubts=(SUMS_ROUND_TOO,))
         return Rounded(network.model, network.model)

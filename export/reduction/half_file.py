@@ -15,7 +15,7 @@ from export.judge.judge import Judge
 from export.network.source import read_source
 from export.paths import AnyPath, as_path
 from export.precision.eight_bits import require_float
-from export.precision.half import fitted_for_half, rounded_to_half
+from export.precision.half import SUMS_ROUND_TOO, fitted_for_half, rounded_to_half
 from export.progress import Progress, silent
 from export.reduction.defaults import MAX_IMAGES, SANE_DROP_PERCENT, SEED
 from export.reduction.preparation import card_of, readied, versions
@@ -81,7 +81,7 @@ def convert_to_half(
         )
         judge = Judge(own_card, network.model, calibration.apart, threads)
         fitted = fitted_for_half(network, calibration.fit, threads=threads, progress=progress)
-        agreement = judge(rounded_to_half(network, fitted))
+        agreement = judge(rounded_to_half(network, fitted)).with_notes([SUMS_ROUND_TOO])
     loss = agreement.loss_percent(SANE_DROP_PERCENT, surely=False)
     if loss > SANE_DROP_PERCENT:
         raise TargetUnmetError(

@@ -79,7 +79,7 @@ def reduce_network(
         def attempt(target: float) -> Attempt[_Judged]:
             reduced = fitter.reduce(decision or fitter.decide(target))
             rounded = rounding(reduced.network)
-            agreement = judge(rounded.judged) if judge else None
+            agreement = judge(rounded.judged).with_notes(rounded.doubts) if judge else None
             loss = _loss_percent(agreement, options)
             made = Attempt(_Judged(reduced, rounded, agreement), reduced.ratio(options.cost), loss)
             tried.append((made.ratio, agreement))

@@ -142,7 +142,7 @@ def test_in_fewer_bits_it_answers_nearly_as_in_float(compared: dict[Run, Compari
     expected, found = compared[BASE].there["outputs"], compared[run].there["outputs"]
     np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
     assert np.abs(found - expected).max() < ROUNDED_TOLERANCE  # of probabilities
-    assert compared[run].there["golden_error"] < ROUNDED_TOLERANCE
+    assert compared[run].there["golden_error"] < 2 * ROUNDED_TOLERANCE  # on noise, which is like no class
 
 
 def test_fewer_bits_take_fewer_instructions_where_the_processor_has_them(

@@ -29,7 +29,7 @@ def test_least_error_is_no_worse_than_the_whole_range(seed: int, tail: float, sh
     random = np.random.default_rng(seed)
     values = random.normal(size=4000) * np.exp(tail * random.normal(size=4000)) + shift
     found = least_error(seen(values))
-    assert error(values, found) <= 1.02 * error(values, whole_range(seen(values)))  # what is within a bin
+    assert error(values, found) <= 1.05 * error(values, whole_range(seen(values)))  # what is within a bin
 
 
 def test_a_few_large_values_are_cut_off_and_the_rest_lies_finer() -> None:
