@@ -14,7 +14,7 @@ from edge_runtime.base.errors import ModelRefusedError
 from edge_runtime.model.input_form import only_input
 from export.network.attributes import operator, title
 from export.network.inputs import input_forms
-from export.recover.operators import OPERATORS, Operator
+from export.recovery.operators import OPERATORS, Operator
 
 #: Operators whose weights are trained, and which of their inputs those are.
 TRAINED = {
@@ -51,11 +51,13 @@ class TorchNetwork:
     """A network of ONNX, run by torch on batches of any size.
 
     Attributes:
+        where: What to call it in messages.
+        device: Where it runs.
         input_name: Name of its one input.
         output_names: Names of its outputs.
         weights: Its initialisers, by their names.
-        responses: What convolutions, Gemms and MatMuls write that have weights of their own: their names, in
-            order of execution.
+        tensors: Names of what its nodes write, in order of execution.
+        responses: Names of what those of them write that have weights to be trained.
     """
 
     def __init__(self, model: onnx.ModelProto, where: str, device: torch.device | None = None) -> None:
@@ -70,15 +72,14 @@ class TorchNetwork:
             ModelRefusedError: It holds an operator that is not known here.
         """
         self._model = model
-        self._where = where
-        self._device = device or torch.device("cpu")
+        self.where = where
+        self.device = device or torch.device("cpu")
         self.input_name = only_input(input_forms(model), where).name
         self.output_names = tuple(value.name for value in model.graph.output)
         self.weights = {tensor.name: self._as_torch(tensor) for tensor in model.graph.initializer}
         self._steps = self._read_steps()
-        self.responses = tuple(
-            node.output[0] for node in model.graph.node if operator(node) in TRAINED and self._trained(node)
-        )
+        self.tensors = tuple(name for node in model.graph.node for name in node.output if name)
+        self.responses = tuple(node.output[0] for node in model.graph.node if self._trained(node))
 
     def __call__(self, images: Tensor, keep: Collection[str] = ()) -> dict[str, Tensor]:
         """Run a batch.
@@ -100,7 +101,9 @@ class TorchNetwork:
             try:
                 result = step.run(step.attributes, *given)
             except NotImplementedError as error:
-                raise ModelRefusedError(f"{self._where}: cannot train a network with {step.name} {error}") from error
+                raise ModelRefusedError(
+                    f"{self.where}: cannot train a network with {step.name} {error}"
+                ) from error
             results = result if isinstance(result, tuple) else (result,)
             values.update(zip(step.outputs, results, strict=False))
             for name in step.done_with:
@@ -114,10 +117,10 @@ class TorchNetwork:
         return {name: self.weights[name].requires_grad_() for name in sorted(names)}
 
     def written(self, weights: Mapping[str, Tensor]) -> onnx.ModelProto:
-        """A copy of the model as it was read, with these weights in place of its own and nothing else changed.
+        """A copy of the model as it was read, with other weights and nothing else changed.
 
         Args:
-            weights: By their names, in the shapes that they had.
+            weights: Those to put in, by their names, in the shapes that they had.
         """
         copy = onnx.ModelProto()
         copy.CopyFrom(self._model)
@@ -135,7 +138,7 @@ class TorchNetwork:
 
     def _as_torch(self, tensor: onnx.TensorProto) -> Tensor:
         values = torch.from_numpy(np.array(numpy_helper.to_array(tensor)))
-        return values.to(self._device)
+        return values.to(self.device)
 
     def _read_steps(self) -> list[_Step]:
         nodes = list(self._model.graph.node)
@@ -148,12 +151,19 @@ class TorchNetwork:
             layer = node.name or next(iter(node.output), "")
             if run is None:
                 raise ModelRefusedError(
-                    f"{self._where}: cannot train a network with the operator {title(node)} (layer {layer!r})"
+                    f"{self.where}: cannot train a network with the operator {title(node)} (layer {layer!r})"
                 )
             own = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-            own |= {"opset": opset, "outputs": len(node.output)}
+            own |= {"opset": opset, "outputs": len(node.output), "device": self.device}
             done = tuple({name for name in node.input if name and last_reader[name] == index})
             steps.append(
-                _Step(f"the operator {title(node)} (layer {layer!r})", run, own, tuple(node.input), tuple(node.output), done)
+                _Step(
+                    f"the operator {title(node)} (layer {layer!r})",
+                    run,
+                    own,
+                    tuple(node.input),
+                    tuple(node.output),
+                    done,
+                )
             )
         return steps

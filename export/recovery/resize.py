@@ -32,7 +32,9 @@ def resize(
     for axis, (target, factor) in enumerate(zip(targets, factors, strict=True)):
         if target != lengths[axis]:
             where = _coordinates(attributes, lengths[axis], target, factor).to(image.device)
-            image = _nearest(attributes, image, axis, where) if mode == "nearest" else _linear(image, axis, where)
+            image = (
+                _nearest(attributes, image, axis, where) if mode == "nearest" else _linear(image, axis, where)
+            )
     return image
 
 
