@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.inference import Model
 from tests.attacks.command_line import Outcome, assert_one_line, run_here
 from tests.attacks.images import good_images
 from tests.attacks.networks import network, save
@@ -61,3 +62,37 @@ def test_without_torch_it_says_what_to_install(folder: Path, monkeypatch: pytest
 )
 def test_lengths_that_make_no_sense(folder: Path, options: tuple[str, ...]) -> None:
     assert recover(folder, *options).code == 2
+
+
+def reduce_and_recover(folder: Path, *options: str | Path) -> Outcome:
+    return run_here(
+        "reduce", folder / "model.onnx", "--images", folder / "images", "-o", folder / "small.onnx",
+        "--speedup", "2", "--methods", "channel", "--threads", "1", "--json", folder / "small.json",
+        *options,
+    )  # fmt: skip
+
+
+def test_reduce_recovers_what_it_wrote(folder: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed: pip install 'pi-infer[recover]'")
+    outcome = reduce_and_recover(folder, "--recover", "--max-drop", "100")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "trained for 30 passes over 22 images" in outcome.out
+    recovery = json.loads((folder / "small.json").read_text())["recovery"]
+    assert recovery["delivered"]
+    assert recovery["output"] == str(folder / "small.onnx")
+    provenance = Model.open(folder / "small.onnx").card.provenance or {}
+    assert provenance == recovery["provenance"]
+    assert provenance["source_provenance"]["speedup"] == 2
+
+
+def test_what_may_be_lost_is_judged_after_recovery(folder: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed: pip install 'pi-infer[recover]'")
+    outcome = reduce_and_recover(folder, "--recover", "0.001", "--max-drop", "0")
+    assert_one_line(outcome, 6, "even after recovery; the network is in")
+    assert not (folder / "small.onnx").exists()
+    assert (folder / "small.best.onnx").exists()
+
+
+def test_recovery_is_for_floats(folder: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed: pip install 'pi-infer[recover]'")
+    assert_one_line(reduce_and_recover(folder, "--recover", "--precision", "int8"), 2, "is for float32")
