@@ -27,8 +27,9 @@ from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
 from export.progress import Progress, silent
 from export.recovery.alike import require_alike
+from export.recovery.heads import reader_of
 from export.recovery.held_out import HeldOut
-from export.recovery.hints import Hints, shared_responses
+from export.recovery.hints import DetectorLoss, Hints, shared_responses
 from export.recovery.network import TorchNetwork
 from export.recovery.pair import Pair, images_chosen, read_pair
 from export.recovery.pictures import Pictures
@@ -145,8 +146,10 @@ def _train(
         )
     with torch.no_grad():
         hints = Hints(shared, teacher(first, shared))
+    reader = reader_of(pair.card)
+    loss = DetectorLoss(hints, reader, teacher.output_names) if reader else hints
     check = HeldOut(pair.card, teacher, batches)
-    training = Trainer(teacher, student, hints, pictures=pictures, check=check, progress=progress).run(length)
+    training = Trainer(teacher, student, loss, pictures=pictures, check=check, progress=progress).run(length)
     return student.written(training.weights), training, len(split.trained_on)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from export.progress import Progress
 from export.recovery.adam import Adam
-from export.recovery.hints import Hints
+from export.recovery.hints import Loss
 from export.recovery.network import TorchNetwork
 from export.recovery.pictures import Pictures
 from export.recovery.schedule import Length, rate
@@ -57,7 +57,7 @@ class Trainer:
         self,
         teacher: TorchNetwork,
         student: TorchNetwork,
-        hints: Hints,
+        loss: Loss,
         *,
         pictures: Pictures,
         check: Callable[[TorchNetwork], Verdict],
@@ -68,14 +68,14 @@ class Trainer:
         Args:
             teacher: The original network.
             student: What became of it.
-            hints: The loss.
+            loss: What is to become smaller.
             pictures: What to train on.
             check: Says, on other images, how near the student is to its teacher.
             progress: Told how far it is, and of the agreement so far.
         """
         self._teacher = teacher
         self._student = student
-        self._hints = hints
+        self._loss = loss
         self._pictures = pictures
         self._check = check
         self._progress = progress
@@ -94,36 +94,29 @@ class Trainer:
         Args:
             length: How long.
         """
-        started_s = time.monotonic()
-        best, verdict = self._copy(), self._check(self._student)
-        epochs, attempt, interrupted = 0.0, 1, False
+        way = _Way(length, len(self._pictures), time.monotonic())
+        best = _State(self._copy(), self._check(self._student).divergence)
+        attempt, interrupted = 1, False
         try:
-            while length.share(epochs, time.monotonic() - started_s) < 1 and attempt <= ATTEMPTS:
-                part = 0.0
+            while way.share() < 1 and attempt <= ATTEMPTS:
                 try:
-                    for part in self._epoch():
-                        seconds = time.monotonic() - started_s
-                        share = length.share(epochs + part, seconds)
-                        self._tell(length, epochs + part, seconds)
-                        self._rate = FULL_RATE * self._slower * rate(min(1.0, share), epochs + part)
-                        if share >= 1:
-                            break
-                    epochs += part
-                    found = self._check(self._student)
+                    way.epochs += self._epoch(way)
+                    best = self._better_of(best)
                 except _NotFiniteError:
                     attempt += 1
                     self._go_back(best)
-                    continue
-                self._progress("agreement so far, in percent", round(found.agreement.percent), 100)
-                if found.divergence <= verdict.divergence:
-                    best, verdict = self._copy(), found
         except KeyboardInterrupt:
             interrupted = True
-        return Trained(best, epochs, self._batch, interrupted, attempt > ATTEMPTS)
+        return Trained(best.weights, way.epochs, self._batch, interrupted, attempt > ATTEMPTS)
 
-    def _epoch(self) -> Iterator[float]:
-        """Go through all images once; the share that is done, after each batch."""
+    def _epoch(self, way: "_Way") -> float:
+        """Go through all images once, or until the time is over; the share of them that was seen."""
+        seen = 0.0
         for images, done in self._pictures.epoch(self._batch):
+            share = way.share(seen)
+            if share >= 1:
+                break
+            self._rate = FULL_RATE * self._slower * rate(share, way.epochs + seen)
             try:
                 self._step(images)
             except RuntimeError as error:
@@ -133,15 +126,23 @@ class Trainer:
                 log.warning(
                     "there is not enough memory for %d images at once: %d it is", len(images), self._batch
                 )
-                return
-            yield done
+                break
+            seen = done
+            self._progress(*way.progress(seen))
+        return seen
+
+    def _better_of(self, best: "_State") -> "_State":
+        """The student as it is now, or the best so far."""
+        verdict = self._check(self._student)
+        self._progress("agreement so far, in percent", round(verdict.agreement.percent), 100)
+        return _State(self._copy(), verdict.divergence) if verdict.divergence <= best.divergence else best
 
     def _step(self, images: Tensor) -> None:
         images = images.to(self._student.device)
         with _precision(images.device):
             with torch.no_grad():
-                original = self._teacher(images, self._hints.names)
-            loss = self._hints(original, self._student(images, self._hints.names))
+                original = self._teacher(images, self._loss.names)
+            loss = self._loss(original, self._student(images, self._loss.names))
         if not bool(torch.isfinite(loss)):
             raise _NotFiniteError
         self._adam.forget_gradients()
@@ -151,23 +152,56 @@ class Trainer:
             for name, kept in self._kept.items():
                 self._weights[name].mul_(kept)
 
-    def _go_back(self, best: Mapping[str, Tensor]) -> None:
+    def _go_back(self, best: "_State") -> None:
         """From a loss that is no number to the last good state, at a lower rate."""
         with torch.no_grad():
             for name, weight in self._weights.items():
-                weight.copy_(best[name])
+                weight.copy_(best.weights[name])
         self._slower *= SLOWER
         self._adam = Adam(self._weights)
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: weight.detach().clone() for name, weight in self._weights.items()}
 
-    def _tell(self, length: Length, epochs: float, seconds: float) -> None:
-        if length.minutes is not None:
-            self._progress("training, in seconds", round(seconds), round(60 * length.minutes))
-        else:
-            images = len(self._pictures)
-            self._progress("training", round(epochs * images), (length.epochs or 1) * images)
+
+@dataclass(frozen=True)
+class _State:
+    """Weights of the student, and how far it then is from its teacher on images held out."""
+
+    weights: Mapping[str, Tensor]
+    divergence: float
+
+
+@dataclass
+class _Way:
+    """How far a training has come.
+
+    Attributes:
+        length: How long it is to be.
+        images: That it trains on.
+        started_s: When it began, by the monotonic clock.
+        epochs: Passes over the images that are finished.
+    """
+
+    length: Length
+    images: int
+    started_s: float
+    epochs: float = 0.0
+
+    def share(self, part: float = 0.0) -> float:
+        """How much is behind, with a part of the next pass: 1 or more at the end."""
+        return self.length.share(self.epochs + part, self._seconds)
+
+    def progress(self, part: float) -> tuple[str, int, int]:
+        """What to tell, with a part of the next pass: what is done, how far, of how much."""
+        if self.length.minutes is not None:
+            return "training, in seconds", round(self._seconds), round(60 * self.length.minutes)
+        whole = (self.length.epochs or 1) * self.images
+        return "training", round((self.epochs + part) * self.images), whole
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self.started_s
 
 
 @contextmanager

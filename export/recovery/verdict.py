@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.image import Outputs
 from export.judge.agreement import Agreement
 from export.judge.comparison import comparison_for
 from export.judge.variance import VarianceTally
+from export.recovery.heads import Reader, head_loss, reader_of
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class Verdict:
 
     Attributes:
         agreement: On what they agree.
-        divergence: How far the outputs are apart: of scores in nats, of others the squared error over what
-            they vary by, of the worst output.
+        divergence: How far the outputs are apart: of scores in nats; of boxes the loss of ``heads``, for each
+            object; of others the squared error over what they vary by, of the worst output.
         unit: Of the divergence.
     """
 
@@ -60,13 +63,56 @@ def compare(
         InputError: They cannot be compared.
     """
     comparison = comparison_for(card, names)
-    missed = [VarianceTally(name) for name in names]
+    tally = _Boxes(reader) if (reader := reader_of(card)) else _Values(names)
     for original, other in zip(originals, changed, strict=True):
         comparison.add(original, other)
-        for tally, one, two in zip(missed, original, other, strict=True):
-            if one.shape == two.shape and np.issubdtype(one.dtype, np.floating):
-                tally.add(one, two)
+        tally.add(original, other)
     agreement = comparison.agreement()
     if agreement.divergence is not None:
         return Verdict(agreement, agreement.divergence, "nats")
-    return Verdict(agreement, max(tally.missed() for tally in missed), "of the variance")
+    return Verdict(agreement, tally.divergence(), tally.unit)
+
+
+class _Boxes:
+    """How far a detector's candidates are apart."""
+
+    unit = "for each object"
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._losses: list[float] = []
+
+    def add(self, original: Outputs, changed: Outputs) -> None:
+        """Add both networks' outputs for one image."""
+        teacher, student = (
+            self._reader([torch.from_numpy(output) for output in outputs]) for outputs in (original, changed)
+        )
+        self._losses.append(float(head_loss(teacher, student)))
+
+    def divergence(self) -> float:
+        """The mean over the images."""
+        return float(np.mean(self._losses))
+
+
+class _Values:
+    """How much outputs of no known meaning miss of what they vary by."""
+
+    unit = "of the variance"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._tallies = [VarianceTally(name) for name in names]
+
+    def add(self, original: Outputs, changed: Outputs) -> None:
+        """Add both networks' outputs for one image."""
+        for tally, one, other in zip(self._tallies, original, changed, strict=True):
+            if _comparable(one, other):
+                tally.add(one, other)
+
+    def divergence(self) -> float:
+        """That of the worst output."""
+        return max(tally.missed() for tally in self._tallies)
+
+
+def _comparable(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether both are numbers of one shape: boxes that a network suppressed itself may be more or fewer."""
+    return one.shape == other.shape and np.issubdtype(one.dtype, np.floating)
