@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 32
 LEAST_STEPS = 8  # of an epoch: few images make smaller batches
-FULL_RATE = 0.015  # of a tensor's size
+# Of a tensor's size. resnet18 at 3x after 10 epochs: 0.049 nats, at twice this 0.062, at four times 0.096.
+FULL_RATE = 0.0075
 SLOWER = 1 / 3  # the rate after an attempt that ended in NaN
 ATTEMPTS = 4
 

@@ -314,3 +314,59 @@ def test_lengths_that_make_no_sense(folder: Path, options: dict[str, Any]) -> No
 def test_the_output_is_not_the_input(folder: Path) -> None:
     with pytest.raises(InputError, match="is the network itself"):
         recover(folder / "reduced.onnx", folder / "model.onnx", folder / "images", folder / "reduced.onnx")
+
+
+def test_training_goes_on_from_what_was_written(folder: Path) -> None:
+    """The images apart are still those of ``reduce``, and every step is told."""
+    reduced(folder)
+    first = recovered(folder)
+    (folder / "out.onnx").rename(folder / "reduced.onnx")
+    second = recovered(folder)
+    assert second.before == first.after
+    assert second.delivered
+    steps = [second.card.provenance or {}]
+    while "source_provenance" in steps[-1]:
+        steps.append(steps[-1]["source_provenance"])
+    assert ["epochs" in step for step in steps] == [True, True, False]
+
+
+def test_a_detector_learns_what_its_head_says(folder: Path) -> None:
+    """Boxes of one convolution's columns: two classes at each of 256 places."""
+    for name in ("model.onnx", "reduced.onnx"):
+        model = onnx.load(folder / name)
+        save(detector(model), folder / name)
+    recovery = recovered(folder, epochs=16)
+    assert recovery.before.unit == "for each object"
+    assert recovery.delivered
+    assert recovery.after.divergence < recovery.before.divergence / 2
+
+
+def detector(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The network with a head of YOLO version 8 in place of its classifier."""
+    random = np.random.default_rng(3)
+    del model.graph.node[4:]
+    weights = {
+        "head": random.normal(0, 0.3, (6, 16, 1, 1)).astype(np.float32),
+        "columns": np.array([0, 6, 256], np.int64),
+        "parts": np.array([4, 2], np.int64),
+        "size": np.full((1, 1, 1), 8, np.float32),
+    }
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in weights.items())
+    model.graph.node.extend(
+        [
+            helper.make_node("Conv", ["r2", "head"], ["map"], "head"),
+            helper.make_node("Sigmoid", ["map"], ["shares"]),
+            helper.make_node("Reshape", ["shares", "columns"], ["rows"]),
+            helper.make_node("Split", ["rows", "parts"], ["places", "classes"], axis=1),
+            helper.make_node("Mul", ["places", "size"], ["boxes"]),
+            helper.make_node("Concat", ["boxes", "classes"], ["scores"], axis=1),
+        ]
+    )
+    shape = onnx.TensorShapeProto(dim=[{"dim_param": "N"}, {"dim_value": 6}, {"dim_value": 256}])
+    model.graph.output[0].type.tensor_type.shape.CopyFrom(shape)
+    for entry in model.metadata_props:
+        entry.value = (
+            '{"input": {"size": [16, 16], "scale": 0.01}, "task": "detect", "labels": ["a", "b"], '
+            '"decoder": {"kind": "yolov8"}}'
+        )
+    return model
