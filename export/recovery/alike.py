@@ -54,8 +54,8 @@ def require_alike(network: TorchNetwork, model: onnx.ModelProto, images: Tensor)
     try:
         with torch.no_grad():
             together = network(images.to(network.device))
-    except RuntimeError as error:
-        first = str(error).splitlines()[0]
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:  # of torch, about shapes
+        first = next(iter(str(error).splitlines()), "")
         raise ModelRefusedError(f"{network.where} cannot be trained in batches: {first}") from error
     for index, name in enumerate(network.output_names):
         found = together[name].cpu().numpy().astype(np.float64)

@@ -94,6 +94,9 @@ class Trainer:
 
         Args:
             length: How long.
+
+        Raises:
+            MemoryError: There is not enough even for one image at a time.
         """
         way = _Way(length, len(self._pictures), time.monotonic())
         best = _State(self._copy(), self._check(self._student).divergence)
@@ -121,8 +124,10 @@ class Trainer:
             try:
                 self._step(images)
             except RuntimeError as error:
-                if not _is_for_want_of_memory(error) or self._batch == 1:
+                if not _is_for_want_of_memory(error):
                     raise
+                if len(images) == 1:
+                    raise MemoryError from error
                 self._batch = max(1, len(images) // 2)
                 log.warning(
                     "there is not enough memory for %d images at once: %d it is", len(images), self._batch

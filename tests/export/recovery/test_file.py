@@ -213,6 +213,16 @@ def test_too_little_memory_makes_smaller_batches(
     assert "not enough memory" in caplog.text
 
 
+def test_too_little_memory_for_a_single_image_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(trainer: training.Trainer, images: torch.Tensor) -> None:
+        del trainer, images
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(training.Trainer, "_step", fail)
+    with pytest.raises(MemoryError):
+        recovered(folder)
+
+
 def test_progress_tells_of_time_where_time_is_given(folder: Path) -> None:
     told: list[tuple[str, int, int]] = []
     recovery = recovered(folder, None, minutes=0.01, progress=lambda *step: told.append(step))
