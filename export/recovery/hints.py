@@ -17,6 +17,7 @@ from export.recovery.network import TorchNetwork
 
 Tensors = Mapping[str, Tensor]
 
+LEAST_VARIANCE = 1e-6  # of the mean square: less is rounding
 HINTS_SHARE = 5.0  # of a detector's loss, to once that of its head
 
 
@@ -99,9 +100,9 @@ class DetectorLoss:
 
 
 def _variance(response: Tensor) -> float:
-    """Mean over channels of their variance, which must not be 0: a dead layer has nothing to say."""
-    others = [
-        axis for axis in range(response.ndim) if axis != (1 if response.ndim == 4 else response.ndim - 1)
-    ]
-    variance = float(response.float().var(others, correction=0).mean())
-    return variance if variance > 0 else float("inf")
+    """Mean over channels of their variance; infinite for a layer that answers the same to everything."""
+    values = response.float()
+    channels = 1 if values.ndim == 4 else values.ndim - 1
+    others = [axis for axis in range(values.ndim) if axis != channels]
+    variance = float(values.var(others, correction=0).mean())
+    return variance if variance > LEAST_VARIANCE * float(values.square().mean()) else float("inf")
