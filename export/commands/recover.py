@@ -34,7 +34,12 @@ def add(commands: "Subparsers") -> None:
     )
     parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=positive, metavar="N", help="passes over the images (default: 30)")
+    length.add_argument(
+        "--epochs",
+        type=positive,
+        metavar="N",
+        help="passes over the images (default: 30, of few images more)",
+    )
     length.add_argument("--minutes", type=positive_minutes, metavar="T", help="instead: train for so long")
     parser.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: all)")
     parser.add_argument(

@@ -54,7 +54,7 @@ def add(commands: "Subparsers") -> None:
         const=USUAL,
         metavar="MINUTES",
         help="then train the network without labels, as 'pi-export recover' does, for so long (default: 30 "
-        "passes over the images); what may be lost at a target is judged after that",
+        "passes over the images, of few more); what may be lost at a target is judged after that",
     )
     add_report_option(parser)
     add_card_option(parser)

@@ -1,8 +1,9 @@
-"""Adam, whose steps are shares of each tensor's own size.
+"""Adam, whose steps are shares of what they change.
 
 A step of Adam [Kingma and Ba 2014, arXiv 1412.6980] is as long as the rate, whatever the weight. Here the
-rate is a share of the root mean square that a tensor began with, so that one suits networks of large weights
-and of small ones: vgg19's are a third of resnet18's, and so are the plain rates that suit them.
+rate is a share of the root mean square that a filter began with, so that one rate suits networks of large
+weights and of small ones. Where batch norm was folded, filters of one layer differ tenfold: with one step for
+all of them, yolov5n's small ones were lost at once.
 
 (torch's own loads its compiler at the first step: seconds, and a folder that it leaves behind.)
 """
@@ -27,9 +28,7 @@ class Adam:
             weights: What to change, ready for gradients.
         """
         self._weights = list(weights.values())
-        self._sizes = [
-            max(LEAST_SIZE, float(weight.detach().square().mean().sqrt())) for weight in self._weights
-        ]
+        self._sizes = [_sizes(weight.detach()) for weight in self._weights]
         self._means = [torch.zeros_like(weight) for weight in self._weights]
         self._squares = [torch.zeros_like(weight) for weight in self._weights]
         self._steps = 0
@@ -43,7 +42,7 @@ class Adam:
         """Change the weights.
 
         Args:
-            rate: Length of the step, as a share of a tensor's size.
+            rate: Length of the step, as a share of a filter's size.
         """
         self._steps += 1
         # Both means begin at zero: by so much they are too small yet.
@@ -57,4 +56,10 @@ class Adam:
                 mean.lerp_(weight.grad, 1 - KEPT)
                 square.mul_(KEPT_SQUARES).addcmul_(weight.grad, weight.grad, value=1 - KEPT_SQUARES)
                 root = (square / squares_share).sqrt_().add_(FLOOR)
-                weight.addcdiv_(mean, root, value=-rate * size / share)
+                weight.addcdiv_(mean * size, root, value=-rate / share)
+
+
+def _sizes(weight: Tensor) -> Tensor:
+    """The root mean square of each filter of a convolution, or of all of another tensor."""
+    filters = tuple(range(1, weight.ndim)) if weight.ndim > 2 else tuple(range(weight.ndim))
+    return weight.square().mean(filters, keepdim=True).sqrt().clamp(min=LEAST_SIZE)

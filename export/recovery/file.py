@@ -34,14 +34,13 @@ from export.recovery.network import TorchNetwork
 from export.recovery.pair import Pair, images_chosen, read_pair
 from export.recovery.pictures import Pictures
 from export.recovery.result import Recovery
-from export.recovery.schedule import Length
+from export.recovery.schedule import Length, usual_length
 from export.recovery.training import Trained, Trainer
 from export.recovery.verdict import compare
 from export.reduction.defaults import SEED
 from export.reduction.preparation import card_of, versions
 from export.reduction.sense import require_count
 
-EPOCHS = 30
 HELD_OUT_EVERY = 10  # of the images to fit on
 HELD_OUT_IMAGES = 50
 LEAST_IMAGES = 20
@@ -72,7 +71,8 @@ def recover(
         teacher: The network it was made of.
         images: The folder of images that it was reduced on.
         output: The file to write; None to write none. It is written only if the network got better.
-        epochs: Passes over the images; 30 if neither this nor ``minutes`` is given.
+        epochs: Passes over the images; if neither this nor ``minutes`` is given 30, of fewer than 200 images
+            more.
         minutes: Instead: how long to train.
         card: A JSON file with a model card that takes the place of the network's own.
         threads: Threads to use; all processors if None.
@@ -126,14 +126,20 @@ def recover(
 
 
 def _train(
-    pair: Pair, calibration: CalibrationSet, length: Length, seed: int, progress: Progress
+    pair: Pair, calibration: CalibrationSet, length: Length | None, seed: int, progress: Progress
 ) -> tuple[onnx.ModelProto, Trained, int]:
     """The trained network, how that went, and on how many images."""
     split = _Split.of(calibration.fit)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     teacher = TorchNetwork(pair.teacher, pair.teacher_name, device)
     student = TorchNetwork(pair.student, pair.student_name, device)
-    pictures = Pictures(calibration.fit, split.trained_on, pair.card.input, seed)
+    pictures = Pictures(
+        calibration.fit,
+        split.trained_on,
+        pair.card.input,
+        seed=seed,
+        mosaics=pair.card.task == "detect",
+    )
     batches = list(pictures.plain(split.held_out, AT_ONCE))
     for network, model in ((teacher, pair.teacher), (student, pair.student)):
         require_alike(network, model, batches[0][:2])
@@ -149,7 +155,9 @@ def _train(
     reader = reader_of(pair.card)
     loss = DetectorLoss(hints, reader, teacher.output_names) if reader else hints
     check = HeldOut(pair.card, teacher, batches)
-    training = Trainer(teacher, student, loss, pictures=pictures, check=check, progress=progress).run(length)
+    training = Trainer(teacher, student, loss, pictures=pictures, check=check, progress=progress).run(
+        length or usual_length(len(split.trained_on))
+    )
     return student.written(training.weights), training, len(split.trained_on)
 
 
@@ -173,12 +181,13 @@ class _Split:
         return cls([place for place in places if place not in set(held_out)], list(held_out))
 
 
-def _length(epochs: int | None, minutes: float | None) -> Length:
+def _length(epochs: int | None, minutes: float | None) -> Length | None:
+    """How long to train; None where it was not said."""
     if epochs is not None and minutes is not None:
         raise InputError("give epochs or minutes, not both")
     require_count("epochs", epochs, 1)
     if minutes is None:
-        return Length(epochs=epochs or EPOCHS)
+        return None if epochs is None else Length(epochs=epochs)
     if not 0 < minutes < float("inf"):
         raise InputError(f"minutes must be a number above 0, not {minutes!r}")
     return Length(minutes=minutes)

@@ -12,13 +12,16 @@ from export.calibrate.inputs import KeptInputs
 
 SMALLEST_AREA = 0.5  # of the picture that a crop may show
 ASPECT = 4 / 3  # how far a crop may be stretched, either way
+MOSAICS = 0.3  # of the images of a detector: four on one, so that there are more and smaller objects
 LIGHT = 0.3  # how far brightness, contrast and saturation may go from 1
 
 
 class Pictures:
     """The images to train on; they stay on disk, and only a batch of them is in memory."""
 
-    def __init__(self, inputs: KeptInputs, places: list[int], spec: InputSpec, seed: int) -> None:
+    def __init__(
+        self, inputs: KeptInputs, places: list[int], spec: InputSpec, *, seed: int, mosaics: bool = False
+    ) -> None:
         """Find them.
 
         Args:
@@ -26,11 +29,13 @@ class Pictures:
             places: Which of them to train on, counted from 0.
             spec: How they were prepared.
             seed: Decides what each batch shows.
+            mosaics: Whether to show some images as quarters of one.
         """
         shape = (len(inputs), *inputs.shape[1:])
         self._values = np.memmap(inputs.path, inputs.element, "r", shape=shape)
         self._places = np.array(places)
         self._spec = spec
+        self._mosaics = MOSAICS if mosaics else 0.0
         self._random = torch.Generator().manual_seed(seed)
         ends = [
             (np.array([0.0, 255.0]) * spec.scale - mean) / std
@@ -74,7 +79,7 @@ class Pictures:
         last = self._spec.layout == "NHWC"
         images = torch.from_numpy(batch).float()
         images = images.permute(0, 3, 1, 2) if last else images
-        images = self._relit(self._cropped(images))
+        images = self._relit(self._mosaic(self._cropped(images)))
         images = images.permute(0, 2, 3, 1) if last else images
         kind = torch.from_numpy(batch[:0]).dtype
         return (images.round() if kind == torch.uint8 else images).to(kind).contiguous()
@@ -93,6 +98,24 @@ class Pictures:
         placing[:, 1, 2] = (2 * top - 1) * (1 - height)
         grid = functional.affine_grid(placing, list(images.shape), align_corners=False)
         return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+    def _mosaic(self, images: Tensor) -> Tensor:
+        """Some images replaced by four of the batch, each at half its size."""
+        count, height, width = len(images), images.shape[2], images.shape[3]
+        chosen = self._draws(1, count)[0] < self._mosaics
+        if not bool(chosen.any()):
+            return images
+        sides = ((height // 2, width // 2), (height - height // 2, width - width // 2))
+        quarters = []
+        for row in (0, 1):
+            for column in (0, 1):
+                order = torch.randperm(count, generator=self._random)
+                size = (sides[row][0], sides[column][1])
+                quarters.append(functional.interpolate(images[order][chosen], size, mode="area"))
+        halves = [torch.cat(quarters[start : start + 2], 3) for start in (0, 2)]
+        images = images.clone()
+        images[chosen] = torch.cat(halves, 2)
+        return images
 
     def _relit(self, images: Tensor) -> Tensor:
         """Other brightness, contrast and saturation, within what pixels can be."""

@@ -3,8 +3,10 @@
 import math
 from dataclasses import dataclass
 
+EPOCHS, MOST_EPOCHS = 30, 200
+SHOWN = 6000  # images, each as often as it is shown
 WARM_UP = 0.05  # of the whole training
-FULL_RATE_EPOCHS = 15  # fewer go at a lower rate: three at the full one end behind where they began
+FULL_RATE_STEPS = 150  # fewer go at a lower rate: a few dozen at the full one end behind where they began
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,24 @@ class Length:
         return epochs / (self.epochs or 1)
 
 
-def rate(share: float, epochs: float) -> float:
+def usual_length(images: int) -> Length:
+    """How long to train unless told otherwise.
+
+    Args:
+        images: To train on; few are shown more often.
+    """
+    return Length(epochs=max(EPOCHS, min(MOST_EPOCHS, SHOWN // images)))
+
+
+def rate(share: float, steps: float) -> float:
     """The rate at a moment, as a share of the full rate: it rises fast, and falls along a cosine.
 
     Args:
         share: How much of the training is behind, 0 to 1.
-        epochs: Passes over the images so far, of which the length of the whole follows.
+        steps: Taken so far, of which the length of the whole follows.
     """
-    expected = epochs / share if share > 0 else 0.0
-    peak = min(1.0, math.sqrt(expected / FULL_RATE_EPOCHS))
+    expected = steps / share if share > 0 else 0.0
+    peak = min(1.0, math.sqrt(expected / FULL_RATE_STEPS))
     if share < WARM_UP:
         return peak * share / WARM_UP
     return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (share - WARM_UP) / (1 - WARM_UP))))

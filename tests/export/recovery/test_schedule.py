@@ -2,7 +2,7 @@
 
 import pytest
 
-from export.recovery.schedule import FULL_RATE_EPOCHS, WARM_UP, Length, rate
+from export.recovery.schedule import FULL_RATE_STEPS, WARM_UP, Length, rate, usual_length
 
 
 def test_the_length_is_counted_in_epochs_or_in_time() -> None:
@@ -12,7 +12,7 @@ def test_the_length_is_counted_in_epochs_or_in_time() -> None:
 
 def test_the_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
     def at(share: float) -> float:
-        return rate(share, share * 100)
+        return rate(share, share * 1000)
 
     assert at(0) == 0
     assert at(WARM_UP / 2) == pytest.approx(0.5)
@@ -24,6 +24,11 @@ def test_the_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
 
 
 def test_a_short_training_goes_at_a_lower_rate() -> None:
-    whole = rate(0.5, FULL_RATE_EPOCHS / 2)
-    assert rate(0.5, FULL_RATE_EPOCHS / 8) == pytest.approx(whole / 2)
-    assert rate(0.5, FULL_RATE_EPOCHS) == whole
+    whole = rate(0.5, FULL_RATE_STEPS / 2)
+    assert rate(0.5, FULL_RATE_STEPS / 8) == pytest.approx(whole / 2)
+    assert rate(0.5, FULL_RATE_STEPS) == whole
+
+
+def test_few_images_are_shown_more_often() -> None:
+    lengths = [usual_length(images).epochs for images in (10, 60, 200, 400)]
+    assert lengths == [200, 100, 30, 30]
