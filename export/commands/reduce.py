@@ -172,7 +172,7 @@ def _run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             progress=progress,
         )
-        delivery, recovery = _recovered(arguments, delivery, progress)
+        recovery = _recovered(arguments, delivery, progress)
     document = reduction_document(
         delivery.reduction, delivery.card.provenance or {}, delivery.options.max_drop_percent
     )
@@ -221,10 +221,10 @@ def _aim(arguments: argparse.Namespace) -> "Aim":
 
 def _recovered(
     arguments: argparse.Namespace, delivery: "Delivery", progress: "Progress"
-) -> tuple["Delivery", "Recovery | None"]:
-    """The delivery after its recovery, if that was asked for."""
+) -> "Recovery | None":
+    """Recover what was delivered, in its place, if that was asked for."""
     if arguments.recover is None:
-        return delivery, None
+        return None
     from export.recovery.chain import recover_delivery  # noqa: PLC0415
 
     return recover_delivery(

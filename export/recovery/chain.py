@@ -62,7 +62,7 @@ def recover_delivery(
     threads: int | None,
     seed: int,
     progress: Progress,
-) -> tuple[Delivery, Recovery]:
+) -> Recovery:
     """Recover a network that was just reduced, in its place; it stays as it is where it does not get better.
 
     Args:
@@ -89,5 +89,4 @@ def recover_delivery(
         if recovery.delivered:
             write_bytes(delivery.path, better.read_bytes())
             recovery = replace(recovery, path=delivery.path)
-            delivery = replace(delivery, card=recovery.card)
-    return delivery, recovery
+    return recovery

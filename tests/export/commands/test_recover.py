@@ -77,7 +77,9 @@ def test_reduce_recovers_what_it_wrote(folder: Path) -> None:
     outcome = reduce_and_recover(folder, "--recover", "0.03", "--max-drop", "100")
     assert (outcome.code, outcome.err) == (0, "")
     assert "passes over 22 images" in outcome.out
-    recovery = json.loads((folder / "small.json").read_text())["recovery"]
+    document = json.loads((folder / "small.json").read_text())
+    recovery = document["recovery"]
+    assert document["speedup"] == 2
     assert recovery["delivered"]
     assert recovery["output"] == str(folder / "small.onnx")
     provenance = Model.open(folder / "small.onnx").card.provenance or {}
