@@ -40,11 +40,12 @@ class Recovery:
 
     def words(self) -> str:
         """What it came to, in three lines."""
+        where = "" if self.path is None else f"{self.path}: "
         how = "interrupted after" if self.training.interrupted else "trained for"
         why = "; the loss was no number at any rate" if self.training.gave_up else ""
         return (
             f"before: {self.before.words()}\nafter:  {self.after.words()}, on {self.after.agreement.images} "
-            f"images kept apart\n{how} {self.training.epochs:.3g} passes over {self.images} images; "
+            f"images kept apart\n{where}{how} {self.training.epochs:.3g} passes over {self.images} images; "
             f"{self.seconds / 60:.1f} minutes in all{why}"
         )
 

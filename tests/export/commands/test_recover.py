@@ -34,7 +34,7 @@ def test_it_says_what_was_gained(folder: Path) -> None:
     before, after, how = outcome.out.splitlines()
     assert before.startswith("before: ")
     assert after.endswith("on 6 images kept apart")
-    assert how.startswith("trained for 4 passes over 22 images")
+    assert how.startswith(f"{folder}/out.onnx: trained for 4 passes over 22 images")
     document = json.loads((folder / "out.json").read_text())
     assert document["delivered"]
     assert document["output"] == str(folder / "out.onnx")
