@@ -23,6 +23,8 @@ from export.commands.printing import show, warn_of_skipped
 from export.reduction import defaults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_runtime.settings.command_line import Subparsers
     from export.progress import Progress
     from export.recovery.chain import Aim
@@ -143,7 +145,6 @@ def _add_means(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from export.commands.progress_bars import progress_bars  # noqa: PLC0415  numpy and onnx load here
     from export.commands.tables import reduction_table  # noqa: PLC0415
-    from export.reduction.file import reduce  # noqa: PLC0415
     from export.report.documents import reduction_document  # noqa: PLC0415
     from export.report.write import require_folder, write_json  # noqa: PLC0415
 
@@ -152,26 +153,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.report:
         require_folder(arguments.report)
     aim = _aim(arguments) if arguments.recover is not None else None
+    reduce_now = _reduction(arguments, aim)
     with progress_bars() as progress:
-        delivery = reduce(
-            arguments.model,
-            arguments.images,
-            arguments.output,
-            speedup=arguments.speedup,
-            budget_ms=arguments.budget_ms,
-            cost=arguments.cost,
-            engine=arguments.engine,
-            storage=arguments.storage,
-            max_drop_percent=aim.before_recovery_percent if aim else arguments.max_drop,
-            methods=arguments.methods,
-            ranks=arguments.ranks,
-            precision=arguments.precision,
-            max_images=arguments.max_images,
-            card=arguments.input,
-            threads=arguments.threads,
-            seed=arguments.seed,
-            progress=progress,
-        )
+        delivery = reduce_now(progress)
         recovery = _recovered(arguments, delivery, progress)
     document = reduction_document(
         delivery.reduction, delivery.card.provenance or {}, delivery.options.max_drop_percent
@@ -194,6 +178,31 @@ def _run(arguments: argparse.Namespace) -> int:
     if aim is not None and recovery is not None and delivery.path is not None:
         aim.require_met(recovery, delivery.path)
     return 0
+
+
+def _reduction(arguments: argparse.Namespace, aim: "Aim | None") -> "Callable[[Progress], Delivery]":
+    """What reduces the network as it was asked for."""
+    from export.reduction.file import reduce  # noqa: PLC0415
+
+    return lambda progress: reduce(
+        arguments.model,
+        arguments.images,
+        arguments.output,
+        speedup=arguments.speedup,
+        budget_ms=arguments.budget_ms,
+        cost=arguments.cost,
+        engine=arguments.engine,
+        storage=arguments.storage,
+        max_drop_percent=aim.before_recovery_percent if aim else arguments.max_drop,
+        methods=arguments.methods,
+        ranks=arguments.ranks,
+        precision=arguments.precision,
+        max_images=arguments.max_images,
+        card=arguments.input,
+        threads=arguments.threads,
+        seed=arguments.seed,
+        progress=progress,
+    )
 
 
 def _report(arguments: argparse.Namespace, delivery: "Delivery", document: dict[str, Any]) -> None:
