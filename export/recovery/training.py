@@ -98,8 +98,8 @@ class Trainer:
         Raises:
             MemoryError: There is not enough even for one image at a time.
         """
-        way = _Way(length, len(self._pictures), time.monotonic())
         best = _State(self._copy(), self._check(self._student).divergence)
+        way = _Way(length, len(self._pictures), time.monotonic())
         attempt, interrupted = 1, False
         try:
             while way.share() < 1 and attempt <= ATTEMPTS:
