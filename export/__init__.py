@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from export.judge.evaluate import evaluate
     from export.network.inspection import Inspection, inspect
     from export.progress import Progress
+    from export.recovery.file import recover
+    from export.recovery.result import Recovery
     from export.reduction.file import Delivery, reduce
     from export.reduction.quantised_file import QuantisedDelivery, quantise
     from export.reduction.result import Reduction
@@ -33,11 +35,13 @@ __all__ = [
     "Inspection",
     "Progress",
     "QuantisedDelivery",
+    "Recovery",
     "Reduction",
     "SquarePadding",
     "evaluate",
     "inspect",
     "quantise",
+    "recover",
     "reduce",
 ]
 
@@ -48,11 +52,13 @@ _HOMES = {
     "Inspection": "export.network.inspection",
     "Progress": "export.progress",
     "QuantisedDelivery": "export.reduction.quantised_file",
+    "Recovery": "export.recovery.result",
     "Reduction": "export.reduction.result",
     "SquarePadding": "export.calibrate.padding",
     "evaluate": "export.judge.evaluate",
     "inspect": "export.network.inspection",
     "quantise": "export.reduction.quantised_file",
+    "recover": "export.recovery.file",
     "reduce": "export.reduction.file",
 }
 

@@ -14,7 +14,13 @@ from edge_runtime.base.interrupts import own_process
 if TYPE_CHECKING:
     from edge_runtime.settings.command_line import CommandParser
 
-EXTRAS = {"onnx": "export", "rich": "export", "threadpoolctl": "export", "matplotlib": "export"}
+EXTRAS = {
+    "onnx": "export",
+    "rich": "export",
+    "threadpoolctl": "export",
+    "matplotlib": "export",
+    "torch": "recover",
+}
 RELIEF = "use fewer images or a smaller input"
 
 
@@ -46,6 +52,7 @@ def _parser() -> "CommandParser":
         inspect,
         profile,
         quantise,
+        recover,
         reduce,
         report,
     )
@@ -58,7 +65,7 @@ def _parser() -> "CommandParser":
     parser.add_argument("--version", action="version", version=f"pi-export {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (inspect, profile, reduce, quantise, convert, evaluate, card, report):
+    for command in (inspect, profile, reduce, recover, quantise, convert, evaluate, card, report):
         command.add(commands)
     return parser
 

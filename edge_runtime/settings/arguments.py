@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 ENGINES = ("onnxruntime", "ncnn")  # what can run a network; the first is always there
 AUTO = "auto"  # whichever of them is faster
+LONGEST_MINUTES = 10_080  # a week
 LONGEST_SECONDS = 86_400  # a day: whoever gives more has mistaken the unit
 
 
@@ -45,6 +46,14 @@ def percent(text: str) -> float:
     value = _number(text)
     if not 0 <= value <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return value
+
+
+def positive_minutes(text: str) -> float:
+    """An argument type: minutes, above 0 and up to a week."""
+    value = _number(text)
+    if not 0 < value <= LONGEST_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0 and up to 10080")
     return value
 
 

@@ -5,18 +5,34 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.base.errors import TargetUnmetError
+from edge_runtime.base.errors import InputError, TargetUnmetError
 from edge_runtime.base.files import require_writable
 from edge_runtime.base.program import print_to_stdout
-from edge_runtime.settings.arguments import ENGINES, percent, positive, positive_ms, ratio, whole
+from edge_runtime.settings.arguments import (
+    ENGINES,
+    percent,
+    positive,
+    positive_minutes,
+    positive_ms,
+    ratio,
+    whole,
+)
 from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option, add_json_option, add_report_option, method_names
 from export.commands.printing import show, warn_of_skipped
 from export.reduction import defaults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_runtime.settings.command_line import Subparsers
+    from export.progress import Progress
+    from export.recovery.chain import Aim
+    from export.recovery.result import Recovery
     from export.reduction.file import Delivery
+
+
+USUAL = 0.0  # --recover without a time
 
 
 def add(commands: "Subparsers") -> None:
@@ -33,6 +49,15 @@ def add(commands: "Subparsers") -> None:
     )
     _add_goal(parser)
     _add_means(parser)
+    parser.add_argument(
+        "--recover",
+        type=positive_minutes,
+        nargs="?",
+        const=USUAL,
+        metavar="MINUTES",
+        help="then train the network without labels, as 'pi-export recover' does, for so long (default: 30 "
+        "passes over the images, of few more); what may be lost at a target is judged after that",
+    )
     add_report_option(parser)
     add_card_option(parser)
     add_json_option(parser)
@@ -120,7 +145,6 @@ def _add_means(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from export.commands.progress_bars import progress_bars  # noqa: PLC0415  numpy and onnx load here
     from export.commands.tables import reduction_table  # noqa: PLC0415
-    from export.reduction.file import reduce  # noqa: PLC0415
     from export.report.documents import reduction_document  # noqa: PLC0415
     from export.report.write import require_folder, write_json  # noqa: PLC0415
 
@@ -128,30 +152,16 @@ def _run(arguments: argparse.Namespace) -> int:
         require_writable(arguments.json)
     if arguments.report:
         require_folder(arguments.report)
+    aim = _aim(arguments) if arguments.recover is not None else None
+    reduce_now = _reduction(arguments, aim)
     with progress_bars() as progress:
-        delivery = reduce(
-            arguments.model,
-            arguments.images,
-            arguments.output,
-            speedup=arguments.speedup,
-            budget_ms=arguments.budget_ms,
-            cost=arguments.cost,
-            engine=arguments.engine,
-            storage=arguments.storage,
-            max_drop_percent=arguments.max_drop,
-            methods=arguments.methods,
-            ranks=arguments.ranks,
-            precision=arguments.precision,
-            max_images=arguments.max_images,
-            card=arguments.input,
-            threads=arguments.threads,
-            seed=arguments.seed,
-            progress=progress,
-        )
+        delivery = reduce_now(progress)
+        recovery = _recovered(arguments, delivery, progress)
     document = reduction_document(
         delivery.reduction, delivery.card.provenance or {}, delivery.options.max_drop_percent
     )
     document["timed"] = None if delivery.timed is None else asdict(delivery.timed)
+    document["recovery"] = recovery.to_document() if recovery else None
     document["skipped"] = [str(path) for path in delivery.skipped]
     if arguments.json:
         write_json(arguments.json, document)
@@ -161,9 +171,38 @@ def _run(arguments: argparse.Namespace) -> int:
     show(reduction_table(delivery.reduction, str(delivery.path), delivery.options.max_drop_percent))
     if delivery.timed is not None:
         print_to_stdout(delivery.timed.words())
+    if recovery is not None:
+        print_to_stdout(recovery.words())
     if not delivery.reduction.reached:
         raise TargetUnmetError(_unmet(delivery))
+    if aim is not None and recovery is not None and delivery.path is not None:
+        aim.require_met(recovery, delivery.path)
     return 0
+
+
+def _reduction(arguments: argparse.Namespace, aim: "Aim | None") -> "Callable[[Progress], Delivery]":
+    """What reduces the network as it was asked for."""
+    from export.reduction.file import reduce  # noqa: PLC0415
+
+    return lambda progress: reduce(
+        arguments.model,
+        arguments.images,
+        arguments.output,
+        speedup=arguments.speedup,
+        budget_ms=arguments.budget_ms,
+        cost=arguments.cost,
+        engine=arguments.engine,
+        storage=arguments.storage,
+        max_drop_percent=aim.before_recovery_percent if aim else arguments.max_drop,
+        methods=arguments.methods,
+        ranks=arguments.ranks,
+        precision=arguments.precision,
+        max_images=arguments.max_images,
+        card=arguments.input,
+        threads=arguments.threads,
+        seed=arguments.seed,
+        progress=progress,
+    )
 
 
 def _report(arguments: argparse.Namespace, delivery: "Delivery", document: dict[str, Any]) -> None:
@@ -177,6 +216,35 @@ def _report(arguments: argparse.Namespace, delivery: "Delivery", document: dict[
         examination = examine(arguments.model, delivery, arguments.input, progress=progress)
     whole = document if examination is None else examined(document, examination)
     write_report(arguments.report, {**whole, "command": command_line("pi-export", arguments.given)})
+
+
+def _aim(arguments: argparse.Namespace) -> "Aim":
+    """What may be lost in the end; that torch is there shows before hours of work."""
+    from export.recovery.chain import Aim  # noqa: PLC0415  torch loads here
+
+    if arguments.precision != "float32":
+        raise InputError("--recover is for float32: recover first, then 'pi-export quantise'")
+    target = any(value is not None for value in (arguments.speedup, arguments.storage, arguments.budget_ms))
+    return Aim(arguments.max_drop, target)
+
+
+def _recovered(
+    arguments: argparse.Namespace, delivery: "Delivery", progress: "Progress"
+) -> "Recovery | None":
+    """Recover what was delivered, in its place, if that was asked for."""
+    if arguments.recover is None:
+        return None
+    from export.recovery.chain import recover_delivery  # noqa: PLC0415
+
+    return recover_delivery(
+        delivery,
+        arguments.model,
+        arguments.images,
+        minutes=None if arguments.recover == USUAL else arguments.recover,
+        threads=arguments.threads,
+        seed=arguments.seed,
+        progress=progress,
+    )
 
 
 def _unmet(delivery: "Delivery") -> str:

@@ -44,7 +44,7 @@ class Judge:
             InputError: Their outputs cannot be compared.
         """
         comparison = comparison_for(self._card, self._names)
-        for original, changed in zip(self._original, self._outputs(model), strict=True):
+        for original, changed in zip(self._original, self.outputs(model), strict=True):
             comparison.add(original, changed)
         return comparison.agreement()
 
@@ -54,9 +54,10 @@ class Judge:
 
     @cached_property
     def _original(self) -> list[Outputs]:
-        return list(self._outputs(self._model))
+        return list(self.outputs(self._model))
 
-    def _outputs(self, model: onnx.ModelProto) -> Iterator[Outputs]:
+    def outputs(self, model: onnx.ModelProto) -> Iterator[Outputs]:
+        """What a network answers to each of the inputs."""
         session = open_bytes(model.SerializeToString(), self._threads)
         name = session.get_inputs()[0].name
         for tensor in self._inputs:

@@ -1,5 +1,7 @@
 """How much of an output's variance over the images a changed network keeps: the measure for any output."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,6 +65,12 @@ class VarianceTally:
             count,
             basis,
         )
+
+    def missed(self) -> float:
+        """Squared error over what the output varies by; infinite where it does not vary and is not kept."""
+        spread = self._spread if len(self._missed) > 1 else self._within
+        missed = sum(self._missed)
+        return missed / spread if spread > 0 else math.inf if missed else 0.0
 
     def _share(self, spread: float) -> tuple[float, float]:
         missed = sum(self._missed)

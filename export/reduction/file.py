@@ -293,7 +293,8 @@ def _deliver(
         promise = Promise(reduction.ratio(options.cost), options.target)
         timed = timing.check(task, (reduction.delivered, options.precision), table, promise)
         reduction = replace(reduction, reached=reduction.reached and (timed is None or timed.holds))
-    card = replace(card, provenance=_provenance(source, card, options, reduction))
+    provenance = _provenance(source, card, options, reduction)
+    card = replace(card, provenance={**provenance, "max_images": max_images})
     path = None
     if output is not None:
         path = output if reduction.reached else best_found_path(output)
