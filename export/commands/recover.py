@@ -8,6 +8,7 @@ from edge_runtime.base.errors import TargetUnmetError
 from edge_runtime.base.files import require_writable
 from edge_runtime.base.program import print_to_stdout
 from edge_runtime.settings.arguments import positive, positive_minutes, whole
+from edge_runtime.settings.help import example
 from export.commands.arguments import add_card_option, add_json_option
 from export.commands.printing import warn_of_skipped
 from export.reduction import defaults
@@ -24,6 +25,7 @@ def add(commands: "Subparsers") -> None:
         description="Train a reduced network, without labels, to respond as its original does. Only weights "
         "change. It is written only if it did not get worse on images kept apart. Ctrl-C ends the training "
         "and keeps the best so far. Needs torch: pip install 'pi-infer[recover]'.",
+        epilog=example("pi-export recover small.onnx --teacher net.onnx --images photos -o recovered.onnx"),
     )
     parser.add_argument("reduced", type=Path, metavar="REDUCED", help="what 'pi-export reduce' wrote")
     parser.add_argument(
@@ -32,7 +34,9 @@ def add(commands: "Subparsers") -> None:
     parser.add_argument(
         "--images", type=Path, required=True, metavar="DIR", help="the images it was reduced on"
     )
-    parser.add_argument("-o", dest="output", type=Path, required=True, metavar="OUT.onnx")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="OUT.onnx", help="the file to write"
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--epochs",

@@ -94,6 +94,9 @@ def recover(
     threads = threads or default_threads()
     source, original, target = read_source(as_path(reduced)), read_source(as_path(teacher)), as_path(output)
     own_card = card_of(source, as_path(card), target)
+    precision = (own_card.provenance or {}).get("precision", "float32")
+    if precision != "float32":
+        raise InputError(f"{source.path} was made for {precision}: recover it in float32, then convert it")
     pair = read_pair(original, source, own_card)
     files = find_images(as_path(images)).choose(*images_chosen(own_card))
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder, _torch_threads(threads):
