@@ -103,7 +103,7 @@ class DetectorComparison:
         boxes, note = self._boxes.figure(), self._boxes.too_few()
         figures = [boxes] if boxes else []
         if note and not self._incomparable:
-            figures += [tally.figure() for tally in self._raw]
+            figures += [figure for tally in self._raw for figure in tally.figures()]
         if not figures:
             raise InputError(
                 f"the original finds nothing in {self._boxes.images} images, and {self._incomparable}; or "

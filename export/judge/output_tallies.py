@@ -86,7 +86,7 @@ class _MapOutput:
 
     def figures(self) -> list[Figure]:
         same = self._classes.figure()
-        return [same, self._values.figure()] if self._classes.one_sided() else [same]
+        return [same, *self._values.figures()] if self._classes.one_sided() else [same]
 
     def note(self) -> str | None:
         return self._classes.one_sided()
@@ -102,7 +102,7 @@ class _AnyOutput:
         self._values.add(original, changed)
 
     def figures(self) -> list[Figure]:
-        return [self._values.figure()]
+        return self._values.figures()
 
     def note(self) -> str | None:
         return None

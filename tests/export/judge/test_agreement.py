@@ -262,3 +262,28 @@ def test_divergence_is_that_of_kullback_and_leibler() -> None:
     in_logits = [[np.log(row[0]) + 3] for row in original], [[np.log(row[0]) + 1] for row in changed]
     assert compare(*in_logits).divergence == pytest.approx(expected, rel=1e-4)
     assert compare(original, original).divergence == 0.0
+
+
+def test_scores_and_boxes_in_one_output_each_by_its_own_scale() -> None:
+    """Wrong scores are not hidden by boxes in pixels, which vary ten thousand times as much."""
+    random = np.random.default_rng(0)
+    boxes = random.normal(100, 50, (30, 1, 4, 40))
+    scores = 0.01 * random.random((30, 1, 2, 40)) * np.array([1, 1e-3])[:, None]  # of one class next to none
+    original = [[np.concatenate(pair, axis=1).astype(np.float32)] for pair in zip(boxes, scores, strict=True)]
+    changed = [[output[0].copy()] for output in original]
+    for output in changed:
+        output[0][:, 4] = 0.005
+    found = compare(original, changed, card("raw"))
+    assert found.percent < 10.0
+    assert found.worst.words() == "variance kept of 30 images, at 4 to 5 of axis 1, output 'out0'"
+    assert found.figures[1].percent == 100.0
+    rows = [[output[0].swapaxes(1, 2)] for output in changed]
+    assert compare([[output[0].swapaxes(1, 2)] for output in original], rows, card("raw")).percent < 10.0
+
+
+def test_parts_of_one_scale_are_one_figure() -> None:
+    random = np.random.default_rng(0)
+    features = [[random.normal(size=(1, 6, 9)).astype(np.float32)] for _ in range(20)]
+    features = [[output[0] * np.array([1, 2, 3, 5, 0, 0.5], np.float32)[:, None]] for output in features]
+    (figure,) = compare(features, features, card("raw")).figures
+    assert figure.basis == "of 20 images"
