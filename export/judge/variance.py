@@ -41,6 +41,10 @@ class VarianceTally:
                 f"output {self._name!r} has another length on another image, so it cannot be compared; "
                 "give a card with a decoder for it"
             )
+        with np.errstate(invalid="ignore"):  # what is infinite or no number is missed altogether
+            self._add(own, changed)
+
+    def _add(self, own: Sums, changed: Values) -> None:
         if self._mean is None:
             self._axis = parts_axis(own.shape)
             self._mean, self._lowest, self._highest = np.zeros_like(own), own, own
@@ -53,9 +57,25 @@ class VarianceTally:
         self._lowest, self._highest = np.minimum(self._lowest, own), np.maximum(self._highest, own)
 
     def figures(self) -> list[Figure]:
-        """The figure of each part that is of a scale of its own; of the whole output where all is alike."""
+        """The figure of each part that is of a scale of its own; of the whole output where all is alike.
+
+        None at all where both networks give the same for all images.
+        """
+        if self.says_nothing():
+            return []
         parts = self._parts()
         return [self._figure(part) for part in parts] if len(parts) > 1 else [self.figure()]
+
+    def says_nothing(self) -> bool:
+        """Whether the output is one and the same for all images, in both networks."""
+        spread = float(self._spread.sum()) if len(self._missed) > 1 else self._within
+        return spread == 0 and not any(missed.any() for missed in self._missed)
+
+    def note(self) -> str | None:
+        """Why nothing can be said; None where something can."""
+        if not self.says_nothing():
+            return None
+        return f"output {self._name!r} is the same for all images, so nothing can be said of it"
 
     def figure(self) -> Figure:
         """The figure of variance kept; 0 where more is missed than the output varies by.

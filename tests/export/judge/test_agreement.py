@@ -129,10 +129,64 @@ def test_variance_kept_by_hand() -> None:
     assert found.percent == pytest.approx(100 * kept, rel=1e-5)
 
 
-def test_constant_outputs_are_kept_or_not() -> None:
-    constant = [[np.ones((1, 2), np.float32)]] * 3
-    assert compare(constant, constant, card("raw")).percent == 100.0
-    assert compare(constant, [[np.zeros((1, 2), np.float32)]] * 3, card("raw")).percent == 0.0
+def test_an_output_that_never_varies_says_nothing_unless_it_changed() -> None:
+    constant, other = ([[np.full((1, 2), value, np.float32)]] * 12 for value in (1.0, 0.0))
+    for own in (card("raw"), card()):
+        with pytest.raises(InputError, match="the same for all 12 images, so nothing can be compared"):
+            compare(constant, constant, own)
+        assert compare(constant, other, own).percent == 0.0
+    varying = [[constant[0][0], row[0]] for row in logits([0, 1, 2, 3] * 3)]
+    found = compare(varying, varying, card("raw"))
+    assert [figure.output for figure in found.figures] == ["out1"]
+    assert found.notes == ("output 'out0' is the same for all images, so nothing can be said of it",)
+
+
+def numbers(values: Sequence[int]) -> list[list[NDArray[np.int64]]]:
+    return [[np.array([value])] for value in values]
+
+
+def test_the_number_of_a_class_that_is_always_the_same_says_nothing() -> None:
+    with pytest.raises(InputError, match="nothing can be compared"):
+        compare(numbers([3] * 12), numbers([3] * 12), card("raw"))
+    assert compare(numbers([3] * 12), numbers([3] * 6 + [4] * 6), card("raw")).percent == 0.0
+
+
+def test_numbers_that_are_rare_count_by_themselves() -> None:
+    found = compare(numbers([3] * 38 + [1, 2]), numbers([3] * 40), card("raw"))
+    assert [figure.percent for figure in found.figures] == [95.0, 0.0]
+    assert found.notes[0].startswith(
+        "output 'out0' is 3 at 38 of 40 images, so agreement on that says little"
+    )
+
+
+def test_maps_of_class_numbers_are_compared_by_place() -> None:
+    maps = [np.arange(36).reshape(1, 6, 6) % 3 for _ in range(10)]
+    changed = [each.copy() for each in maps]
+    for each in changed:
+        each[:, :, :3] = 7
+    found = compare([[each] for each in maps], [[each] for each in changed], card("raw"))
+    assert found.worst.words() == "same numbers at the places of 10 images, output 'out0'"
+    assert found.percent == 50.0
+    empty = [[np.zeros((1, 40, 40), np.int64)] for _ in range(10)]
+    seldom = [[each[0].copy()] for each in empty]
+    for each in seldom:
+        each[0][0, 0, 0] = 1
+    assert compare(seldom, empty, card("raw")).percent == 0.0  # not 99.9
+
+
+def test_values_that_are_no_numbers_agree_with_nothing() -> None:
+    original = logits([0, 1, 2, 3] * 5)
+    for row in original[:10]:
+        row[0][0, 0] = np.nan
+    assert compare(original, original).percent == 50.0
+    maps = [[output[0].reshape(1, 4, 1, 1)] for output in original]
+    assert compare(maps, maps, card("raw", labels=4)).figures[0].percent == 50.0
+
+
+def test_a_single_image_is_told_of() -> None:
+    found = compare(logits([1]), logits([1]), card("raw"))
+    assert any("a single image was compared" in doubt for doubt in found.doubts(1.0))
+    assert not any("single" in doubt for doubt in compare(logits([1, 0]), logits([1, 0])).doubts(1.0))
 
 
 def test_maps_over_the_cards_classes_are_compared_by_place() -> None:
