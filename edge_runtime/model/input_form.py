@@ -196,7 +196,7 @@ def _mismatch(spec: InputSpec, form: InputForm, layout: str) -> str | None:
             for size in (form.size(layout), spec.size)
         )
         return (
-            f"it takes {own} images, the card gives {given}; correct input.size in the card, if that is not the "
-            "card of another network"
+            f"it takes {own} images, the card gives {given}; correct input.size in the card, if this is the "
+            "network that it is for"
         )
     return None
