@@ -195,5 +195,8 @@ def _mismatch(spec: InputSpec, form: InputForm, layout: str) -> str | None:
             "x".join("?" if side is None else str(side) for side in size)
             for size in (form.size(layout), spec.size)
         )
-        return f"it takes {own} images, the card gives {given}; correct input.size in the card"
+        return (
+            f"it takes {own} images, the card gives {given}; correct input.size in the card, if this is the "
+            "network that it is for"
+        )
     return None

@@ -25,7 +25,7 @@ def add(commands: "Subparsers") -> None:
         description="Train a reduced network, without labels, to respond as its original does. Only weights "
         "change. It is written only if it did not get worse on images kept apart. Ctrl-C ends the training "
         "and keeps the best so far. Needs torch: pip install 'pi-infer[recover]'.",
-        epilog=example("pi-export recover small.onnx --teacher net.onnx --images photos -o recovered.onnx"),
+        epilog=example("pi-export recover small.onnx --teacher net.onnx --images photos -o better.onnx"),
     )
     parser.add_argument("reduced", type=Path, metavar="REDUCED", help="what 'pi-export reduce' wrote")
     parser.add_argument(

@@ -71,6 +71,10 @@ class Agreement:
             max_drop_percent: What was to be lost at most.
         """
         doubts = list(self.notes)
+        if self.images == 1:
+            doubts.append(
+                "a single image was compared, so how outputs differ between images was not seen: give more"
+            )
         if not self.worst.enough_for(max_drop_percent):
             doubts.append(
                 f"what was compared is too little to be 95 % sure of a loss of at most {max_drop_percent:g} "

@@ -28,7 +28,8 @@ class ClassMapTally:
         """Add both networks' output for one image."""
         one, other = (values.argmax(axis=self._axis) for values in (original, changed))
         self._places += np.bincount(one.reshape(-1), minlength=len(self._places))
-        self._same.append(100.0 * float((one == other).mean()))
+        known = np.isfinite(original).all(axis=self._axis) & np.isfinite(changed).all(axis=self._axis)
+        self._same.append(100.0 * float(((one == other) & known).mean()))
 
     def figure(self) -> Figure:
         """The figure of places of the same class; those of one image are alike: its interval is of images."""

@@ -103,11 +103,12 @@ class DetectorComparison:
         boxes, note = self._boxes.figure(), self._boxes.too_few()
         figures = [boxes] if boxes else []
         if note and not self._incomparable:
-            figures += [tally.figure() for tally in self._raw]
+            figures += [figure for tally in self._raw for figure in tally.figures()]
         if not figures:
             raise InputError(
-                f"the original finds nothing in {self._boxes.images} images, and {self._incomparable}; or "
-                "give images that show what it detects"
+                f"the original finds nothing in {self._boxes.images} images, and "
+                f"{self._incomparable or 'its outputs are the same for all of them'}; or give images that "
+                "show what it detects"
             )
         if note and self._incomparable:
             note = self._boxes.too_few(raw=False)
@@ -172,10 +173,20 @@ class OutputComparison:
         self._images += 1
 
     def agreement(self) -> Agreement:
-        """How far the networks agree: every output counts by itself, and the worst decides."""
+        """How far the networks agree: every output counts by itself, and the worst decides.
+
+        Raises:
+            InputError: The outputs are the same for all images.
+        """
+        figures = tuple(figure for tally in self._tallies for figure in tally.figures())
+        if not figures:
+            raise InputError(
+                f"the original gives the same for all {self._images} images, so nothing can be compared: "
+                "give images that differ; if they do, see whether its card scales them rightly"
+            )
         scores = [tally.scores for tally in self._tallies if isinstance(tally, ScoresOutput)]
         return Agreement(
-            figures=tuple(figure for tally in self._tallies for figure in tally.figures()),
+            figures=figures,
             notes=tuple(note for tally in self._tallies if (note := tally.note())),
             images=self._images,
             divergence=max((tally.divergence() for tally in scores), default=None),

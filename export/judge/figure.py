@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 NORMAL_95 = 1.959964  # of a normal distribution, 95 % lie within so many standard deviations
+ENOUGH_CASES = 10  # decisions of the rarer kinds, for the same decisions to say something
 
 
 @dataclass(frozen=True)
@@ -89,3 +90,13 @@ def mean_reach(values: Sequence[float]) -> float:
     if len(values) < 2:
         return math.inf
     return NORMAL_95 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+def too_few_of_the_rarer(rarer: int, images: int) -> bool:
+    """Whether a network decides otherwise than most often in too few images to be judged by its decisions.
+
+    Args:
+        rarer: In how many it decides so.
+        images: How many there are.
+    """
+    return rarer < min(ENOUGH_CASES, max(1, images // 4))

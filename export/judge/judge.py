@@ -18,7 +18,7 @@ class Judge:
     """Compares networks with the original on the same inputs."""
 
     def __init__(self, card: ModelCard, original: onnx.ModelProto, inputs: KeptInputs, threads: int) -> None:
-        """Prepare to judge; the original runs when the first network is judged, and only then.
+        """Prepare to judge; the original runs when it is first needed, and only then.
 
         Args:
             card: Tells how to compare outputs.
@@ -47,6 +47,17 @@ class Judge:
         for original, changed in zip(self._original, self.outputs(model), strict=True):
             comparison.add(original, changed)
         return comparison.agreement()
+
+    def require_something(self) -> None:
+        """Compare the original with itself, before long work: what cannot be compared shows there.
+
+        Raises:
+            InputError: Its outputs cannot be compared, or are the same for all inputs.
+        """
+        comparison = comparison_for(self._card, self._names)
+        for outputs in self._original:
+            comparison.add(outputs, outputs)
+        comparison.agreement()
 
     @property
     def _names(self) -> list[str]:

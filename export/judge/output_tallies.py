@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from edge_runtime.model.card import ModelCard
 from export.judge.class_maps import ClassMapTally
-from export.judge.figure import Figure, counted
+from export.judge.figure import Figure
 from export.judge.scores import ScoresTally
 from export.judge.variance import VarianceTally
+from export.judge.whole_numbers import WholeNumbersTally
 
 
 class OutputTally(Protocol):
@@ -39,7 +40,7 @@ def output_tally(card: ModelCard, name: str, values: NDArray[Any], *, scores: bo
         scores: Whether it is the one that holds a classifier's scores.
     """
     if not np.issubdtype(values.dtype, np.floating):
-        return _WholeNumbers(name)
+        return WholeNumbersTally(name)
     if scores:
         return ScoresOutput(name)
     axis = _class_axis(values.shape, len(card.labels or {}))
@@ -64,9 +65,15 @@ class ScoresOutput:
         self.scores.add(original, changed)
 
     def figures(self) -> list[Figure]:
-        """The figures that count: that of the decisions and, where these are one-sided, of the scores."""
+        """The figures that count: that of the decisions and, where these are one-sided, of the scores.
+
+        None at all where the scores never vary: then the same decisions say nothing.
+        """
         decisions = self.scores.decisions()
-        return [decisions, self.scores.margin()] if self.scores.one_sided() else [decisions]
+        if not self.scores.one_sided():
+            return [decisions]
+        margin = self.scores.margin()
+        return [decisions, margin] if margin else []
 
     def note(self) -> str | None:
         """Why the scores count beside the decisions; None where they do not."""
@@ -86,7 +93,10 @@ class _MapOutput:
 
     def figures(self) -> list[Figure]:
         same = self._classes.figure()
-        return [same, self._values.figure()] if self._classes.one_sided() else [same]
+        if not self._classes.one_sided():
+            return [same]
+        values = self._values.figures()
+        return [same, *values] if values else []
 
     def note(self) -> str | None:
         return self._classes.one_sided()
@@ -102,27 +112,7 @@ class _AnyOutput:
         self._values.add(original, changed)
 
     def figures(self) -> list[Figure]:
-        return [self._values.figure()]
+        return self._values.figures()
 
     def note(self) -> str | None:
-        return None
-
-
-class _WholeNumbers:
-    """Whole numbers, such as the number of the best class: they are the same, or not."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._images = 0
-        self._same = 0
-
-    def add(self, original: NDArray[Any], changed: NDArray[Any]) -> None:
-        self._images += 1
-        self._same += bool(np.array_equal(original, changed))
-
-    def figures(self) -> list[Figure]:
-        basis = f"in {self._same} of {self._images} images"
-        return [counted(self._name, "same numbers", self._same, self._images, basis)]
-
-    def note(self) -> str | None:
-        return None
+        return self._values.note()

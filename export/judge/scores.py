@@ -10,14 +10,13 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from export.judge.figure import Figure, counted
+from export.judge.figure import Figure, counted, too_few_of_the_rarer
 from export.judge.variance import VarianceTally
 
 Scores = NDArray[np.float64]
 
 ROUNDING = 1e-3  # how far float16 or int8 arithmetic may push a probability beyond 0 or 1
 FLOOR = 1e-6  # of a probability, so that its logarithm stays finite
-ENOUGH_CASES = 10  # decisions of the rarer kinds, for the same decisions to say something
 
 
 class ScoresTally:
@@ -50,6 +49,10 @@ class ScoresTally:
         one, other = (scores.astype(np.float64).reshape(-1) for scores in (original, changed))
         self._images += 1
         self._count = len(one)
+        self._values.add(one, other)
+        self._logits.add(_logit(one), _logit(other))
+        if not (np.isfinite(one).all() and np.isfinite(other).all()):
+            return  # decided by nothing, so not the same, though argmax takes NaN for the highest twice
         self._within_unit &= bool(one.min() >= -ROUNDING and one.max() <= 1 + ROUNDING)
         self._add_up &= bool(abs(one.sum() - 1.0) <= ROUNDING * max(1.0, np.sqrt(len(one))))
         self._same_class += int(one.argmax() == other.argmax())
@@ -58,8 +61,6 @@ class ScoresTally:
             counts[np.packbits(one > threshold).tobytes()] += 1
         self._same_signs += bool(np.array_equal(one > 0, other > 0))
         self._same_halves += bool(np.array_equal(one > 0.5, other > 0.5))
-        self._values.add(one, other)
-        self._logits.add(_logit(one), _logit(other))
         for kind, p, q in (
             ("logits", _softmax(one), _softmax(other)),
             ("classes", one, other),
@@ -89,25 +90,28 @@ class ScoresTally:
         basis = f"in {same} of {self._images} image{'s' * (self._images != 1)}"
         return counted(self._name, measure, same, self._images, basis)
 
-    def margin(self) -> Figure:
-        """The figure of the scores: the variance kept, of probabilities that of their logits."""
-        return (self._logits if self._within_unit else self._values).figure()
+    def margin(self) -> Figure | None:
+        """The figure of the scores: the variance kept, of probabilities that of their logits.
+
+        None where both networks give the same scores for all images.
+        """
+        scores = self._logits if self._within_unit else self._values
+        return None if scores.says_nothing() else scores.figure()
 
     def commonest(self) -> int:
         """In how many images the original decides alike."""
         if self.kind in ("classes", "logits"):
-            return max(self._classes.values())
-        return max((self._halves if self.kind == "sigmoids" else self._signs).values())
+            return max(self._classes.values(), default=0)
+        return max((self._halves if self.kind == "sigmoids" else self._signs).values(), default=0)
 
     def one_sided(self) -> str | None:
         """Why the same decisions say little here; None where the original decides one way and another."""
-        rarer = self._images - self.commonest()
-        if rarer >= min(ENOUGH_CASES, max(1, self._images // 4)):
+        if not too_few_of_the_rarer(self._images - self.commonest(), self._images):
             return None
-        return (
-            f"the original decides the same in {self.commonest()} of {self._images} images, so agreement on "
-            "that says little, and the variance of its scores counts too"
-        )
+        alike = f"the original decides the same in {self.commonest()} of {self._images} images"
+        if self.margin() is None:
+            return f"{alike}, by scores that never vary, so nothing can be said of output {self._name!r}"
+        return f"{alike}, so agreement on that says little, and the variance of its scores counts too"
 
     def divergence(self) -> float:
         """Mean Kullback-Leibler divergence of the changed network's probabilities, in nats."""

@@ -141,8 +141,8 @@ class _Folder:
             with ExitStack() as stack:
                 handle = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 stack.callback(os.close, handle)
-                for name in location.parts:
-                    handle = self._step(handle, name, location, last=name == location.parts[-1])
+                for place, name in enumerate(location.parts, start=1):
+                    handle = self._step(handle, name, location, last=place == len(location.parts))
                     stack.callback(os.close, handle)
                 yield handle
         except OSError as error:

@@ -15,6 +15,7 @@ from edge_runtime.model.network import Network
 from edge_runtime.model.one_file import require_model_file
 from export.network.external_data import LARGEST_BYTES, take_in_external_data
 from export.network.inputs import input_forms
+from export.network.node_names import make_names_differ
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class SourceModel:
     Attributes:
         path: Where it was.
         sha256: Of its bytes, followed by those of its data files in the order of their names; in hexadecimal.
-        proto: The model in it, all weights inside, nothing checked but its input. It is shared: change copies
-            of it only.
+        proto: The model in it, all weights inside, no two nodes of one name, nothing checked but its input.
+            It is shared: change copies of it only.
         input: The form of its one input, which is for an image.
     """
 
@@ -93,6 +94,7 @@ def read_source(path: Path) -> SourceModel:
     digest = hashlib.sha256(data)
     for content in take_in_external_data(model, path):
         digest.update(content)
+    make_names_differ(model)
     return SourceModel(path, digest.hexdigest(), model, form)
 
 

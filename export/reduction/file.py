@@ -267,6 +267,7 @@ def _deliver(
             chosen.files, card.input, Path(folder), element=source.input.element, progress=progress
         )
         judge = Judge(card, network.model, calibration.apart, options.threads)
+        judge.require_something()
         attempt = partial(
             _by_table,
             network=network,

@@ -115,6 +115,7 @@ def quantise(
             chosen.files, own_card.input, Path(folder), element=source.input.element, progress=progress
         )
         judge = Judge(own_card, network.model, calibration.apart, threads)
+        judge.require_something()
         quantiser = Quantiser(calibration.fit, threads=threads, progress=progress)
         quantised = quantiser(network.model, {row.output: row.macs for row in network.rows})
         agreement = judge(quantised.model)

@@ -95,7 +95,10 @@ def open_network(path: Path, threads: int | None = None) -> OnnxruntimeNetwork:
     except Exception as error:  # onnxruntime's exceptions share no public base class
         if "INVALID_PROTOBUF" in str(error):  # the one sign of a damaged file, where others are refused
             raise InputError(f"{path} is not an ONNX file, or is cut short") from error
-        raise ModelRefusedError(f"{path}: onnxruntime refuses it: {_first_line(error)}") from error
+        reason = _first_line(error)
+        if "same node name" in reason:
+            reason += f" 'pi-export card {path} -o OUT.onnx' gives each a name of its own"
+        raise ModelRefusedError(f"{path}: onnxruntime refuses it: {reason}") from error
     return _network(session, path)
 
 

@@ -61,7 +61,11 @@ def test_a_network_of_channels_last_is_fitted_by_them() -> None:
 @pytest.mark.parametrize(
     ("own", "card", "says"),
     [
-        (form(None, 3, 32, 64), spec(), "32x64 images, the card gives 48x64; correct input.size"),
+        (
+            form(None, 3, 32, 64),
+            spec(),
+            "32x64 images, the card gives 48x64; correct input.size in the card, if this is the network",
+        ),
         (form(None, 32, 64, 3), spec(), "32x64 images, the card gives 48x64; correct input.size"),
         (form(None, 48, 64, 3), spec(colour="GRAY"), "3 channels, the card gives 1; correct input.colour"),
         (form(None, 3, 40, 3), spec(3, 40), "must be NHWC; correct input.layout"),

@@ -129,10 +129,64 @@ def test_variance_kept_by_hand() -> None:
     assert found.percent == pytest.approx(100 * kept, rel=1e-5)
 
 
-def test_constant_outputs_are_kept_or_not() -> None:
-    constant = [[np.ones((1, 2), np.float32)]] * 3
-    assert compare(constant, constant, card("raw")).percent == 100.0
-    assert compare(constant, [[np.zeros((1, 2), np.float32)]] * 3, card("raw")).percent == 0.0
+def test_an_output_that_never_varies_says_nothing_unless_it_changed() -> None:
+    constant, other = ([[np.full((1, 2), value, np.float32)]] * 12 for value in (1.0, 0.0))
+    for own in (card("raw"), card()):
+        with pytest.raises(InputError, match="the same for all 12 images, so nothing can be compared"):
+            compare(constant, constant, own)
+        assert compare(constant, other, own).percent == 0.0
+    varying = [[constant[0][0], row[0]] for row in logits([0, 1, 2, 3] * 3)]
+    found = compare(varying, varying, card("raw"))
+    assert [figure.output for figure in found.figures] == ["out1"]
+    assert found.notes == ("output 'out0' is the same for all images, so nothing can be said of it",)
+
+
+def numbers(values: Sequence[int]) -> list[list[NDArray[np.int64]]]:
+    return [[np.array([value])] for value in values]
+
+
+def test_the_number_of_a_class_that_is_always_the_same_says_nothing() -> None:
+    with pytest.raises(InputError, match="nothing can be compared"):
+        compare(numbers([3] * 12), numbers([3] * 12), card("raw"))
+    assert compare(numbers([3] * 12), numbers([3] * 6 + [4] * 6), card("raw")).percent == 0.0
+
+
+def test_numbers_that_are_rare_count_by_themselves() -> None:
+    found = compare(numbers([3] * 38 + [1, 2]), numbers([3] * 40), card("raw"))
+    assert [figure.percent for figure in found.figures] == [95.0, 0.0]
+    assert found.notes[0].startswith(
+        "output 'out0' is 3 at 38 of 40 images, so agreement on that says little"
+    )
+
+
+def test_maps_of_class_numbers_are_compared_by_place() -> None:
+    maps = [np.arange(36).reshape(1, 6, 6) % 3 for _ in range(10)]
+    changed = [each.copy() for each in maps]
+    for each in changed:
+        each[:, :, :3] = 7
+    found = compare([[each] for each in maps], [[each] for each in changed], card("raw"))
+    assert found.worst.words() == "same numbers at the places of 10 images, output 'out0'"
+    assert found.percent == 50.0
+    empty = [[np.zeros((1, 40, 40), np.int64)] for _ in range(10)]
+    seldom = [[each[0].copy()] for each in empty]
+    for each in seldom:
+        each[0][0, 0, 0] = 1
+    assert compare(seldom, empty, card("raw")).percent == 0.0  # not 99.9
+
+
+def test_values_that_are_no_numbers_agree_with_nothing() -> None:
+    original = logits([0, 1, 2, 3] * 5)
+    for row in original[:10]:
+        row[0][0, 0] = np.nan
+    assert compare(original, original).percent == 50.0
+    maps = [[output[0].reshape(1, 4, 1, 1)] for output in original]
+    assert compare(maps, maps, card("raw", labels=4)).figures[0].percent == 50.0
+
+
+def test_a_single_image_is_told_of() -> None:
+    found = compare(logits([1]), logits([1]), card("raw"))
+    assert any("a single image was compared" in doubt for doubt in found.doubts(1.0))
+    assert not any("single" in doubt for doubt in compare(logits([1, 0]), logits([1, 0])).doubts(1.0))
 
 
 def test_maps_over_the_cards_classes_are_compared_by_place() -> None:
@@ -262,3 +316,28 @@ def test_divergence_is_that_of_kullback_and_leibler() -> None:
     in_logits = [[np.log(row[0]) + 3] for row in original], [[np.log(row[0]) + 1] for row in changed]
     assert compare(*in_logits).divergence == pytest.approx(expected, rel=1e-4)
     assert compare(original, original).divergence == 0.0
+
+
+def test_scores_and_boxes_in_one_output_each_by_its_own_scale() -> None:
+    """Wrong scores are not hidden by boxes in pixels, which vary ten thousand times as much."""
+    random = np.random.default_rng(0)
+    boxes = random.normal(100, 50, (30, 1, 4, 40))
+    scores = 0.01 * random.random((30, 1, 2, 40)) * np.array([1, 1e-3])[:, None]  # of one class next to none
+    original = [[np.concatenate(pair, axis=1).astype(np.float32)] for pair in zip(boxes, scores, strict=True)]
+    changed = [[output[0].copy()] for output in original]
+    for output in changed:
+        output[0][:, 4] = 0.005
+    found = compare(original, changed, card("raw"))
+    assert found.percent < 10.0
+    assert found.worst.words() == "variance kept of 30 images, at 4 to 5 of axis 1, output 'out0'"
+    assert found.figures[1].percent == 100.0
+    rows = [[output[0].swapaxes(1, 2)] for output in changed]
+    assert compare([[output[0].swapaxes(1, 2)] for output in original], rows, card("raw")).percent < 10.0
+
+
+def test_parts_of_one_scale_are_one_figure() -> None:
+    random = np.random.default_rng(0)
+    features = [[random.normal(size=(1, 6, 9)).astype(np.float32)] for _ in range(20)]
+    features = [[output[0] * np.array([1, 2, 3, 5, 0, 0.5], np.float32)[:, None]] for output in features]
+    (figure,) = compare(features, features, card("raw")).figures
+    assert figure.basis == "of 20 images"

@@ -47,6 +47,13 @@ def in_a_folder_within(folder: Path) -> None:
     save(model, folder / "model.onnx")
 
 
+def in_a_folder_of_the_files_name(folder: Path) -> None:
+    model = network()
+    (folder / "w").mkdir()
+    (folder / "w" / "w").write_bytes(keep_outside(model, location="w/w"))
+    save(model, folder / "model.onnx")
+
+
 def with_offsets(folder: Path) -> None:
     model = network()
     values = {name: keep_outside(model, name) for name in ("w2", "b1")}
@@ -71,7 +78,7 @@ def in_one_place_for_two(folder: Path) -> None:
     assert w1.nbytes < w2.nbytes
 
 
-WAYS = [as_onnx_does, a_file_for_each, in_a_folder_within, with_offsets]
+WAYS = [as_onnx_does, a_file_for_each, in_a_folder_within, in_a_folder_of_the_files_name, with_offsets]
 
 
 @pytest.fixture
