@@ -5,13 +5,18 @@ import threading
 from collections.abc import Callable
 
 import cv2
+import numpy as np
 
+from edge_runtime.base.errors import InputError
 from edge_runtime.base.native_noise import native_silence
+from edge_runtime.frames.image_file import decode
 from edge_runtime.model.image import Image, as_image
 
 # OpenCV itself waits 30 s for either: a viewer would long have given up, and a watchdog restarted us.
 OPEN_LIMIT_S = 10.0
 READ_LIMIT_S = 5.0
+AS_SENT = -1  # of CAP_PROP_FORMAT: OpenCV hands on what came, and decodes nothing
+MJPEG_CODECS = frozenset({b"MJPG", b"mjpe"})  # by the tag that came with it, or by FFmpeg's name for it
 
 # FFmpeg writes its own complaints to stderr; the user gets our one line instead.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -69,7 +74,13 @@ class Capture:
         """
         with self._reading, native_silence():  # USB cameras send JPEGs that libjpeg complains of
             done, image = self._video.retrieve()
-        return as_image(image) if done else None
+            as_sent = done and self._video.get(cv2.CAP_PROP_FORMAT) == AS_SENT
+        if not as_sent:
+            return as_image(image) if done else None
+        try:
+            return decode(np.asarray(image, np.uint8).reshape(-1), self.name)
+        except InputError:
+            return None
 
     def wait(self, seconds: float) -> bool:
         """Let time pass; returns True, and at once, when the video is closed meanwhile."""
@@ -111,3 +122,21 @@ def ffmpeg_video(
     }
     settings = [number for name, seconds in limits.items() for number in (name, round(seconds * 1000))]
     return cv2.VideoCapture(location, cv2.CAP_FFMPEG, settings)
+
+
+def as_pictures(video: cv2.VideoCapture) -> cv2.VideoCapture:
+    """Have what is one JPEG after another hand them on as they came, so that each is decoded in its own size.
+
+    OpenCV's reader brings all frames to the size of the first, and does not say so.
+
+    Args:
+        video: Just opened.
+
+    Returns:
+        The same; as it was where it is no such stream, or one that says how many frames it has.
+    """
+    codec = (int(video.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF).to_bytes(4, "little")
+    endless = video.get(cv2.CAP_PROP_FRAME_COUNT) <= 0
+    if video.isOpened() and endless and codec in MJPEG_CODECS:
+        video.set(cv2.CAP_PROP_FORMAT, AS_SENT)
+    return video

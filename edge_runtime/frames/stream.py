@@ -1,10 +1,9 @@
 """A network camera, or whatever else streams video behind an address."""
 
 import re
-from functools import partial
 
 from edge_runtime.base.errors import CameraError
-from edge_runtime.frames.capture import OPEN_LIMIT_S, READ_LIMIT_S, Capture, ffmpeg_video
+from edge_runtime.frames.capture import OPEN_LIMIT_S, READ_LIMIT_S, Capture, as_pictures, ffmpeg_video
 from edge_runtime.frames.live_video import LiveVideo
 
 
@@ -22,7 +21,7 @@ def open_address(
         CameraError: Nothing there answers with a video.
     """
     name = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:...@", url)  # no password in messages and logs
-    video = Capture(partial(ffmpeg_video, url, open_limit_s, read_limit_s), name)
+    video = Capture(lambda: as_pictures(ffmpeg_video(url, open_limit_s, read_limit_s)), name)
     if not video.is_open():
         raise CameraError(f"cannot open the stream {name}: check the address and the network")
     return video

@@ -3,14 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import name_in_utf8
 from edge_runtime.base.names import readable
 from edge_runtime.frames.base import FRAME_LIMIT_S, Frame
-from edge_runtime.frames.capture import Capture, ffmpeg_video
+from edge_runtime.frames.capture import Capture, as_pictures, ffmpeg_video
 
 CUT_SHORT = 0.9  # of the frames a film announces; some containers only estimate their number
 HIGHEST_RATE_HZ = 1000.0  # containers without a rate say 0, or the clock of their time stamps, such as 90000
@@ -28,7 +27,7 @@ def open_file(location: str) -> Capture:
         InputError: It is empty, or no video.
     """
     with name_in_utf8(Path(location)) as name:
-        video = Capture(partial(ffmpeg_video, name), readable(location))
+        video = Capture(lambda: as_pictures(ffmpeg_video(name)), readable(location))
     if video.is_open():
         return video
     if Path(location).stat().st_size == 0:

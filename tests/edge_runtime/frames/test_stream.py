@@ -10,7 +10,13 @@ import pytest
 from edge_runtime.base.errors import CameraError
 from edge_runtime.frames.live_video import LONGEST_DELAY_S
 from edge_runtime.frames.stream import StreamSource, open_address
-from tests.edge_runtime.frames.web_cameras import PICTURES, NetworkCamera, folder_server, serving
+from tests.edge_runtime.frames.web_cameras import (
+    PICTURES,
+    ChangingCamera,
+    NetworkCamera,
+    folder_server,
+    serving,
+)
 
 
 @pytest.fixture
@@ -141,3 +147,13 @@ def test_streams_do_not_collect_file_descriptors(camera: Any) -> None:
         counts.append(len(list(Path("/proc/self/fd").iterdir())))
     source.close()
     assert max(counts[1:]) - min(counts[1:]) <= 2
+
+
+def test_pictures_of_another_size_come_in_that_size() -> None:
+    """So boxes lie in the pixels of the picture that they are found in."""
+    with serving(ChangingCamera) as server:
+        source = StreamSource(open_address(server.address), reconnects=0)  # type: ignore[attr-defined]
+        shapes = [frame.image.shape for _, frame in zip(ChangingCamera.sizes[1:], source, strict=False)]
+        source.close()
+    assert shapes == [(*size, 3) for size in ChangingCamera.sizes[: len(shapes)]]
+    assert len(set(shapes)) == 3

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -23,17 +23,25 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 class NetworkCamera(Quiet):
     """Sends JPEG pictures one after another, as cheap network cameras do, and then hangs up."""
 
+    sizes: ClassVar[list[tuple[int, int]]] = [(48, 64)] * PICTURES
+
     def do_GET(self) -> None:
         self.server.visitors += 1  # type: ignore[attr-defined]
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
         self.end_headers()
-        for number in range(PICTURES):
-            picture = np.full((48, 64, 3), 20 * number, np.uint8)
+        for number, size in enumerate(self.sizes):
+            picture = np.full((*size, 3), 10 * number, np.uint8)
             data = cv2.imencode(".jpg", picture)[1].tobytes()
             head = b"--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(data)
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(head + data + b"\r\n")
+
+
+class ChangingCamera(NetworkCamera):
+    """Is told meanwhile to send larger pictures, and then ones that stand upright."""
+
+    sizes: ClassVar[list[tuple[int, int]]] = [(48, 64)] * 5 + [(96, 128)] * 5 + [(64, 48)] * 5
 
 
 @contextmanager
