@@ -55,8 +55,7 @@ def add(commands: "Subparsers") -> None:
         nargs="?",
         const=USUAL,
         metavar="MINUTES",
-        help="then train the network without labels, as 'pi-export recover' does, for so long (default: 30 "
-        "passes over the images, of few more); what may be lost at a target is judged after that",
+        help="then train it without labels, for so long (default: as 'pi-export recover' does)",
     )
     add_report_option(parser)
     add_card_option(parser)

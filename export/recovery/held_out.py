@@ -1,4 +1,4 @@
-"""Images that are not trained on, by which the best state of a training is chosen."""
+"""Images that are not trained on, which tell how far a training is, and which of its states was the best."""
 
 from collections.abc import Iterator, Sequence
 
