@@ -83,11 +83,16 @@ def overflowing_weights(path: Path) -> None:
 
 
 def hidden_overflow(path: Path) -> None:
-    """Infinite responses that a clip hides from the network's output; stopped where responses are sampled."""
+    """Infinite responses of some channels that a clip hides from the network's output, where others vary.
+
+    Stopped where responses are sampled.
+    """
     model = network()
-    for index in (0, 2):
+    for index, (large, small) in {0: (1e30, 1e30), 2: (1e30, 1e-32)}.items():
         tensor = model.graph.initializer[index]
-        array = np.abs(numpy_helper.to_array(tensor)) * np.float32(1e30)
+        array = np.abs(numpy_helper.to_array(tensor))
+        half = len(array) // 2
+        array = np.concatenate([array[:half] * np.float32(large), array[half:] * np.float32(small)])
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     model.graph.initializer.append(numpy_helper.from_array(np.float32(6), "six"))
     model.graph.node[3].CopyFrom(helper.make_node("Clip", ["c2", "", "six"], ["r2"]))

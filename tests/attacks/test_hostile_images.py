@@ -93,9 +93,10 @@ def test_one_image_only(model: Path, tmp_path: Path) -> None:
     assert_one_line(reduce(model, tmp_path / "images"), 2, "too few")
 
 
-def test_evaluation_of_images_all_alike_is_allowed(model: Path, tmp_path: Path) -> None:
+def test_images_all_alike_tell_nothing(model: Path, tmp_path: Path) -> None:
     attacks.images_all_alike(tmp_path / "images")
-    assert run_here("evaluate", model, "--images", tmp_path / "images").code == 0
+    outcome = run_here("evaluate", model, "--images", tmp_path / "images")
+    assert_one_line(outcome, 2, "give images that differ")
 
 
 def test_class_folders_that_fit_no_class(model: Path, tmp_path: Path) -> None:
