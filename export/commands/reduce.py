@@ -250,8 +250,10 @@ def _unmet(delivery: "Delivery") -> str:
     """Why the command ends with exit code 6, though it has written a network."""
     options, reduction = delivery.options, delivery.reduction
     if delivery.timed is not None and not delivery.timed.holds:
+        budget_ns = delivery.timed.budget_ns
+        goal = f"a speed-up of {options.target:g}" if budget_ns is None else f"{budget_ns / 1e6:g} ms"
         return (
-            f"a speed-up of {options.target:g} was predicted and not reached: {delivery.timed.words()}; "
+            f"{goal} was predicted and not reached: {delivery.timed.words()}; "
             f"what was reached is in {delivery.path}"
         )
     goal = "weights smaller by a factor" if options.cost.name == "storage" else "a speed-up"

@@ -1,6 +1,7 @@
 """From file to file: a network and a folder of images in, the reduced network with its card out."""
 
 import logging
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -143,7 +144,7 @@ def reduce(
         raise InputError("give a speed-up or a storage ratio, not both")
     if storage is not None and cost != "macs":
         raise InputError("cost says what a speed-up is of; a storage ratio has no use for it")
-    if budget_ms is not None and (cost == "macs" or speedup is not None or not budget_ms > 0):
+    if budget_ms is not None and (cost == "macs" or speedup is not None or not 0 < budget_ms < math.inf):
         raise InputError("a budget of milliseconds is above 0, needs a cost in time, and no speed-up with it")
     require_ratio("speedup", speedup)
     require_ratio("storage", storage)
@@ -283,15 +284,13 @@ def _deliver(
             and options.precision != PRECISIONS[0]
             and not timing.rounding_pays(task, (reduction.delivered, options.precision), reduction.model)
         ):
-            reduction = replace(
-                reduction,
-                rounded=Rounded(reduction.model, reduction.model),
-                agreement=judge(reduction.model),
-            )
-            options = replace(options, precision=PRECISIONS[0])
+            table = next(each for each in tables if each.precision == PRECISIONS[0])
+            options = _costed(options, table, network, budget_ms)
+            reduction = _unrounded(reduction, options, judge)
     timed = None
     if table is not None:
-        promise = Promise(reduction.ratio(options.cost), options.target)
+        budget_ns = None if budget_ms is None else budget_ms * 1e6
+        promise = Promise(reduction.ratio(options.cost), options.target, budget_ns)
         timed = timing.check(task, (reduction.delivered, options.precision), table, promise)
         reduction = replace(reduction, reached=reduction.reached and (timed is None or timed.holds))
     provenance = _provenance(source, card, options, reduction)
@@ -343,10 +342,31 @@ def _by_table(
 ) -> _Reduced:
     """The reduction with the cost, the precision and the target that follow from a cost table."""
     if table is not None:
-        cost = time_measure(table, [layer.shape for layer in network.layers])
-        target = options.target if budget_ms is None else max(1.0, table.network_ns / 1e6 / budget_ms)
-        options = replace(options, cost=cost, target=target, precision=table.precision)
+        options = _costed(options, table, network, budget_ms)
     return table, options, reduce_network(network, calibration, options, progress, judge=judge)
+
+
+def _costed(
+    options: ReduceOptions, table: LatencyTable, network: ReducibleNetwork, budget_ms: float | None
+) -> ReduceOptions:
+    """The options with the cost, the precision and the target that follow from a cost table."""
+    cost = time_measure(table, [layer.shape for layer in network.layers])
+    target = options.target if budget_ms is None else max(1.0, table.network_ns / 1e6 / budget_ms)
+    return replace(options, cost=cost, target=target, precision=table.precision)
+
+
+def _unrounded(reduction: Reduction, options: ReduceOptions, judge: Judge) -> Reduction:
+    """A reduction in float32 after all: what it reaches is foreseen by what was measured in that.
+
+    Args:
+        reduction: The same in another precision.
+        options: With the cost in float32.
+        judge: Judges it.
+    """
+    model = reduction.model
+    reached = options.target is None or reduction.ratio(options.cost) >= options.target
+    rounded, agreement = Rounded(model, model), judge(model)
+    return replace(reduction, rounded=rounded, agreement=agreement, cost=options.cost, reached=reached)
 
 
 def _provenance(
