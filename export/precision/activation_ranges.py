@@ -81,7 +81,9 @@ def activation_ranges(
     counts = {name: np.zeros(BINS, np.int64) for name in ends}
     for values in passed(1):
         for name, value in values.items():
-            counts[name] += np.histogram(value, BINS, _apart(*ends[name]))[0]
+            # Parts of a narrow range, as of 1 and the next number to it, are told apart in float64 only.
+            edges = np.array(_apart(*ends[name]), np.float64)
+            counts[name] += np.histogram(value, BINS, (edges[0], edges[1]))[0]
     return {name: ActivationRange(*_apart(*ends[name]), counts[name]) for name in ends}
 
 

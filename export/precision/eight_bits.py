@@ -17,7 +17,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from edge_runtime.base.errors import ModelRefusedError
 from export.network.attributes import operator
-from export.network.topology import all_nodes, followed_by, nodes_before, sort_nodes
+from export.network.topology import all_nodes, followed_by, nodes_before, reads, sort_nodes
 from export.precision.clipping import Ends
 
 OLDEST_OPSET = 13  # the first with a scale for each channel
@@ -135,8 +135,21 @@ class EightBitNetwork:
         return [
             node
             for node in nodes_before(self._model, self.layers)
-            if operator(node) in BETWEEN or node.output[0] in self.layers
+            if node.output[0] in self.layers or (operator(node) in BETWEEN and not self._is_read_within(node))
         ]
+
+    def _is_read_within(self, node: onnx.NodeProto) -> bool:
+        """Whether a subgraph reads what a node writes.
+
+        The tool does not look into those: it would leave a Relu to the rounding behind it, which they skip.
+        """
+        return not self._read_within.isdisjoint(node.output)
+
+    @cached_property
+    def _read_within(self) -> frozenset[str]:
+        """Tensors that subgraphs take from outside."""
+        nodes = self._model.graph.node
+        return frozenset(name for node in nodes for name in reads(node) - set(node.input))
 
     def _is_known(self, node: onnx.NodeProto, ends: Mapping[str, Ends]) -> bool:
         """Whether the ranges of all activations are known: not those of integers."""

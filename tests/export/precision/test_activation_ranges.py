@@ -64,3 +64,11 @@ def test_some_of_the_inputs_are_evenly_spaced(tmp_path: Path) -> None:
     assert list(some.some(2).indices) == [0, 6]
     np.testing.assert_array_equal(list(some.some(2))[1], images[6])
     assert kept.some(10) is kept
+
+
+@pytest.mark.parametrize("images", [np.float32([1, 1 + 2**-23]), np.float32([0, 1e-43])])
+def test_a_range_too_narrow_to_be_parted_in_float32_is_seen(images: np.ndarray, tmp_path: Path) -> None:
+    inputs = calibration_of([np.full(SHAPE, value, np.float32) for value in images], tmp_path).fit
+    found = activation_ranges(doubled(), ["image"], inputs, threads=1)["image"]
+    assert (found.lowest, found.highest) == (images[0], images[1])
+    assert (found.counts[0], found.counts[-1], found.counts.sum()) == (32, 32, 64)

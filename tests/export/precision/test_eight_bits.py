@@ -160,3 +160,32 @@ def test_weights_of_half_precision_are_not_for_int8() -> None:
         half = numpy_helper.to_array(tensor).astype(np.float16)
         tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
     assert EightBitNetwork(model).layers == ()
+
+
+def test_what_a_branch_reads_is_not_left_to_a_rounding_that_it_skips(tmp_path: Path) -> None:
+    """A Relu before rounding does nothing, and goes; the branches of an If read what lies before that."""
+    random = np.random.default_rng(0)
+    weights = {
+        "w1": random.normal(0, 0.3, (8, 3, 3, 3)).astype(np.float32),
+        "w2": random.normal(0, 0.3, (4, 8, 1, 1)).astype(np.float32),
+        "zero": np.float32(0),
+    }
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("same", "half")]
+    branches = {
+        "then_branch": helper.make_graph([helper.make_node("Abs", ["r"], ["same"])], "a", [], value[:1]),
+        "else_branch": helper.make_graph([helper.make_node("Sigmoid", ["r"], ["half"])], "b", [], value[1:]),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "w1"], ["c"], "first", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("ReduceMax", ["r"], ["largest"], keepdims=0),
+        helper.make_node("Greater", ["largest", "zero"], ["bright"]),
+        helper.make_node("If", ["bright"], ["chosen"], **branches),
+        helper.make_node("Add", ["chosen", "r"], ["sum"]),
+        helper.make_node("Conv", ["sum", "w2"], ["scores"], "last"),
+    ]
+    model = model_of(nodes, weights, ["N", 3, 8, 8], list("ndhw"))
+    written = EightBitNetwork(model).written(ends_of(model, tmp_path))
+    images = images_of(model)
+    for expected, found in zip(outputs(model, images), outputs(written, images), strict=True):
+        assert relative_difference(expected, found) < 0.05
