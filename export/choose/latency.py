@@ -8,7 +8,7 @@ slower where a number of channels fills none: by how much was measured between t
 
 import bisect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -17,6 +17,7 @@ from edge_runtime.base.errors import InputError
 from export.layer import ConvolutionShape, Costed
 
 FORMAT = 2
+LONGEST_NS = 1e18  # thirty years
 DEPTHWISE = 0  # in place of a number of groups
 PACK = 16  # channels; kernels of AVX-512 take so many at once, others fewer
 
@@ -127,10 +128,17 @@ class LatencyTable:
         return grids
 
     def require_sound(self) -> None:
-        """Raise ``ValueError`` where it holds no times, or one that is none."""
-        numbers = [self.network_ns, self.whole_ns, *(point.ns for point in (*self.points, *self.between))]
-        if not self.points or not all(0 <= number < float("inf") for number in numbers):
+        """Raise an error of Python's own where it is of no use: without times, or with one that is none."""
+        points = (*self.points, *self.between)
+        if not self.points or not all(0 <= whole < LONGEST_NS for whole in (self.network_ns, self.whole_ns)):
             raise ValueError("no times")
+        if not all(0 < point.ns < LONGEST_NS for point in points):
+            raise ValueError("a convolution that takes no time")
+        if not isinstance(self.machine, dict):
+            raise TypeError("no machine")
+        _require_counts([self.threads, *(number for point in points for number in _numbers(point.shape))])
+        if not self.grids:
+            raise ValueError("no measurements")
 
     def to_json(self) -> str:
         """The table as ``from_json`` reads it."""
@@ -172,6 +180,18 @@ class LatencyTable:
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise InputError(f"{where} is not a cost table as 'pi-export profile' writes it") from error
         return table
+
+
+def _numbers(shape: ConvolutionShape) -> list[Any]:
+    """What of a shape time depends on."""
+    pairs = (shape.kernel, shape.stride, shape.dilation, shape.output_size)
+    sides = [side for height, width in pairs for side in (height, width)]
+    return [shape.in_channels, shape.out_channels, shape.group, *sides]
+
+
+def _require_counts(numbers: Iterable[Any]) -> None:
+    if not all(type(number) is int and number > 0 for number in numbers):
+        raise ValueError("not all are whole numbers above 0")
 
 
 def _document(point: Point) -> dict[str, Any]:

@@ -152,8 +152,14 @@ class EightBitNetwork:
         return frozenset(name for node in nodes for name in reads(node) - set(node.input))
 
     def _is_known(self, node: onnx.NodeProto, ends: Mapping[str, Ends]) -> bool:
-        """Whether the ranges of all activations are known: not those of integers."""
-        return all(name in ends for name in (*node.input, *node.output) if name in self.tensors)
+        """Whether int8 can hold what it does: the ranges of all activations are known, not those of integers.
+
+        The tool leaves a Clip to the rounding behind it, whose range always holds zero: where all bounds lie
+        on one side of that, values between would pass.
+        """
+        if not all(name in ends for name in (*node.input, *node.output) if name in self.tensors):
+            return False
+        return operator(node) != "Clip" or ends[node.output[0]][0] <= 0 <= ends[node.output[0]][1]
 
 
 def require_float(model: onnx.ModelProto, where: str) -> None:

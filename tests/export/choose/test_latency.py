@@ -96,12 +96,48 @@ def test_a_table_is_read_back_as_it_was_written() -> None:
         {"points": [{"ns": 1}]},
         {"extra": 1},
         {"between": 3},
+        {"threads": 0},
+        {"threads": "two"},
+        {"machine": ["a Pi"]},
+        {"network_ns": 10**400},
     ],
 )
 def test_what_is_no_table_is_refused_by_name(change: dict[str, object]) -> None:
     document = {**json.loads(TABLE.to_json()), **change}
     with pytest.raises(InputError, match=r"t\.json"):
         LatencyTable.from_json(json.dumps(document), "t.json")
+
+
+@pytest.mark.parametrize("part", ["points", "between"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ns": 0},
+        {"ns": -1},
+        {"ns": float("nan")},
+        {"ns": "fast"},
+        {"in_channels": "8"},
+        {"out_channels": None},
+        {"in_channels": 0},
+        {"group": 0},
+        {"kernel": [[3], [3]]},
+        {"kernel": 3},
+        {"stride": [1, 1, 1]},
+        {"output_size": []},
+    ],
+)
+def test_a_measurement_that_is_none_is_refused_by_name(part: str, change: dict[str, object]) -> None:
+    document = json.loads(table_of(list(TABLE.points), [by_macs(64, 40)]).to_json())
+    document[part][0] |= change
+    with pytest.raises(InputError, match=r"t\.json is not a cost table"):
+        LatencyTable.from_json(json.dumps(document), "t.json")
+
+
+def test_a_measurement_between_lines_that_are_not_there_is_refused_by_name() -> None:
+    elsewhere = replace(by_macs(64, 40), shape=replace(SHAPE, kernel=(7, 7)))
+    table = table_of(list(TABLE.points), [elsewhere])
+    with pytest.raises(InputError, match=r"t\.json is not a cost table"):
+        LatencyTable.from_json(table.to_json(), "t.json")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "{}", '{"format": 2}', "NaN", "[" * 10_000])

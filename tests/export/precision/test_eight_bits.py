@@ -189,3 +189,25 @@ def test_what_a_branch_reads_is_not_left_to_a_rounding_that_it_skips(tmp_path: P
     images = images_of(model)
     for expected, found in zip(outputs(model, images), outputs(written, images), strict=True):
         assert relative_difference(expected, found) < 0.05
+
+
+@pytest.mark.parametrize("bounds", [(0.7, 1.5), (-1.5, -0.7), (0.0, 0.7)])
+def test_bounds_on_one_side_of_zero_still_bound(bounds: tuple[float, float], tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    weights = {
+        "w1": random.normal(0, 0.3, (8, 3, 3, 3)).astype(np.float32),
+        "w2": random.normal(0, 0.3, (4, 8, 1, 1)).astype(np.float32),
+        "least": np.float32(bounds[0]),
+        "most": np.float32(bounds[1]),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "w1"], ["c"], "first", pads=[1, 1, 1, 1]),
+        helper.make_node("Clip", ["c", "least", "most"], ["r"]),
+        helper.make_node("Conv", ["r", "w2"], ["scores"], "last"),
+    ]
+    model = model_of(nodes, weights, ["N", 3, 8, 8], list("ndhw"))
+    written = EightBitNetwork(model).written(ends_of(model, tmp_path))
+    images = images_of(model)
+    for expected, found in zip(outputs(model, images), outputs(written, images), strict=True):
+        assert relative_difference(expected, found) < 0.05
+    assert len(rounded_inputs(written)) == 2
