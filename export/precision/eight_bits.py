@@ -49,6 +49,7 @@ BETWEEN = frozenset(
         "Unsqueeze",
     }
 )
+BOUNDING = frozenset({"Relu", "Clip"})
 ROUNDING = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger"})
 # A fully connected layer in int8 can hand out floats; rounded, classes of nearly equal score would tie.
 FLOAT_OUTPUTS = ["Gemm", "MatMul"]
@@ -135,15 +136,19 @@ class EightBitNetwork:
         return [
             node
             for node in nodes_before(self._model, self.layers)
-            if node.output[0] in self.layers or (operator(node) in BETWEEN and not self._is_read_within(node))
+            if node.output[0] in self.layers or (operator(node) in BETWEEN and not self._is_seen_past(node))
         ]
 
-    def _is_read_within(self, node: onnx.NodeProto) -> bool:
-        """Whether a subgraph reads what a node writes.
+    def _is_seen_past(self, node: onnx.NodeProto) -> bool:
+        """Whether someone would see what the tool does with a node that bounds values.
 
-        The tool does not look into those: it would leave a Relu to the rounding behind it, which they skip.
+        It leaves those to the rounding behind them, which subgraphs skip, and has what is bounded held only
+        within the bounds, though it may be an output of the network.
         """
-        return not self._read_within.isdisjoint(node.output)
+        if not self._read_within.isdisjoint(node.output):
+            return True
+        unbounded = self._read_within | {value.name for value in self._model.graph.output}
+        return operator(node) in BOUNDING and node.input[0] in unbounded
 
     @cached_property
     def _read_within(self) -> frozenset[str]:

@@ -211,3 +211,45 @@ def test_bounds_on_one_side_of_zero_still_bound(bounds: tuple[float, float], tmp
     for expected, found in zip(outputs(model, images), outputs(written, images), strict=True):
         assert relative_difference(expected, found) < 0.05
     assert len(rounded_inputs(written)) == 2
+
+
+@pytest.mark.parametrize("bounding", ["Relu", "Clip"])
+@pytest.mark.parametrize("read_by", ["output", "branch"])
+def test_what_is_bounded_is_whole_for_others_that_read_it(
+    bounding: str, read_by: str, tmp_path: Path
+) -> None:
+    """As an output of the network, or in the branches of an If."""
+    random = np.random.default_rng(0)
+    weights = {
+        "w1": random.normal(0, 0.3, (8, 3, 3, 3)).astype(np.float32),
+        "w2": random.normal(0, 0.3, (8, 8, 1, 1)).astype(np.float32),
+        "zero": np.float32(0),
+        "yes": np.array(1, bool),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "w1"], ["c"], "first", pads=[1, 1, 1, 1]),
+        helper.make_node(bounding, ["c", "zero"] if bounding == "Clip" else ["c"], ["r"]),
+        helper.make_node("Conv", ["r", "w2"], ["last"], "last"),
+    ]
+    value = helper.make_tensor_value_info("c", TensorProto.FLOAT, ["N", 8, 8, 8])
+    if read_by == "branch":
+        branches = {
+            name: helper.make_graph(
+                [helper.make_node("Neg", ["c"], [name])],
+                name,
+                [],
+                [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)],
+            )
+            for name in ("then_branch", "else_branch")
+        }
+        nodes.append(helper.make_node("If", ["yes"], ["chosen"], **branches))
+        nodes.append(helper.make_node("Add", ["last", "chosen"], ["scores"]))
+    else:
+        nodes.append(helper.make_node("Identity", ["last"], ["scores"]))
+    model = model_of(nodes, weights, ["N", 3, 8, 8], list("ndhw"))
+    if read_by == "output":
+        model.graph.output.append(value)
+    written = EightBitNetwork(model).written(ends_of(model, tmp_path))
+    images = images_of(model)
+    for expected, found in zip(outputs(model, images), outputs(written, images), strict=True):
+        assert relative_difference(expected, found) < 0.05
