@@ -249,13 +249,17 @@ def _recovered(
 def _unmet(delivery: "Delivery") -> str:
     """Why the command ends with exit code 6, though it has written a network."""
     options, reduction = delivery.options, delivery.reduction
-    if delivery.timed is not None and not delivery.timed.holds:
-        budget_ns = delivery.timed.budget_ns
-        goal = f"a speed-up of {options.target:g}" if budget_ns is None else f"{budget_ns / 1e6:g} ms"
-        return (
-            f"{goal} was predicted and not reached: {delivery.timed.words()}; "
-            f"what was reached is in {delivery.path}"
+    timed = delivery.timed
+    if timed is not None and not timed.holds:
+        goal = (
+            f"a speed-up of {options.target:g}"
+            if timed.budget_ns is None
+            else f"{timed.budget_ns / 1e6:g} ms"
         )
+        fate = "was predicted and not reached"
+        if timed.target is not None and timed.predicted < timed.target:
+            fate = f"is out of reach with at most {options.max_drop_percent:g} % of agreement lost"
+        return f"{goal} {fate}: {timed.words()}; what was reached is in {delivery.path}"
     goal = "weights smaller by a factor" if options.cost.name == "storage" else "a speed-up"
     return (
         f"{goal} of {options.target:g} is out of reach with at most {options.max_drop_percent:g} % of "

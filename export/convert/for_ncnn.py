@@ -109,7 +109,12 @@ def _write_checked(model: onnx.ModelProto, network: Network, card: ModelCard, ou
     with tempfile.TemporaryDirectory(prefix="pi-export-") as name:
         trial = Path(name) / output.name
         trial.write_bytes(content)
-        converted = ncnn.open_network(trial, threads=1)
+        try:
+            converted = ncnn.open_network(trial, threads=1)
+        except ModelRefusedError as error:
+            raise ModelRefusedError(
+                f"{network.path}: ncnn refuses what pnnx made of it: run it under onnxruntime"
+            ) from error
         difference = _difference(network, converted, card)
     if not difference <= converted.closeness:
         raise ModelRefusedError(

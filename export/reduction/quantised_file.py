@@ -37,7 +37,7 @@ class QuantisedDelivery:
         agreement: With the network in float, on images apart.
         skipped: Images that could not be read.
         bytes_before: Size of the network as a file.
-        bytes_after: The same in int8.
+        bytes_after: The same in int8: of the file written, its card included.
     """
 
     path: Path | None
@@ -136,7 +136,7 @@ def quantise(
         agreement,
         (*chosen.skipped, *calibration.skipped),
         len(serialised(source.proto, source.path)),
-        len(serialised(quantised.model, source.path)),
+        len(serialised(quantised.model, source.path)) if written is None else written.stat().st_size,
     )
 
 

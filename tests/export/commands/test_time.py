@@ -128,6 +128,29 @@ def test_local_measures_here_and_says_what_was_reached(network: Path, tmp_path: 
     assert output.exists() == (outcome.code == 0)
 
 
+def test_a_budget_that_nothing_keeps_is_out_of_reach_and_was_never_predicted(
+    network: Path, tmp_path: Path
+) -> None:
+    outcome = run_here(
+        *("reduce", network / "model.onnx", "--images", network / "images", "-o", tmp_path / "out.onnx"),
+        *(
+            "--cost",
+            network / "onnxruntime.json",
+            "--budget-ms",
+            "1e-6",
+            "--methods",
+            METHODS,
+            *LOSE_ANYTHING,
+        ),
+        *("--json", tmp_path / "out.json"),
+    )
+    assert outcome.code == 6
+    assert "1e-06 ms is out of reach" in outcome.err
+    assert "was predicted" not in outcome.err
+    assert not (tmp_path / "out.onnx").exists()
+    assert json.loads((tmp_path / "out.json").read_text())["reached"] is False
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

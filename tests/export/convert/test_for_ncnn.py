@@ -96,6 +96,27 @@ def test_an_operator_that_ncnn_lacks_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "out.onnx").exists()
 
 
+def test_what_ncnn_refuses_of_the_converted_is_said_of_the_network_itself(tmp_path: Path) -> None:
+    """Nothing is older anywhere, and the file that was tried is gone."""
+    random = np.random.default_rng(0)
+    weights = {
+        "shape": np.array([0, 3, 256]),
+        "wl": random.normal(0, 0.3, (1, 32, 3)).astype(np.float32),
+        "rl": random.normal(0, 0.3, (1, 32, 8)).astype(np.float32),
+        "first": np.array([0]),
+    }
+    nodes = [
+        helper.make_node("Reshape", ["image", "shape"], ["rows"]),
+        helper.make_node("Transpose", ["rows"], ["steps"], perm=[2, 0, 1]),
+        helper.make_node("LSTM", ["steps", "wl", "rl"], ["", "last"], hidden_size=8),
+        helper.make_node("Squeeze", ["last", "first"], ["scores"]),
+    ]
+    save(model_of(nodes, weights, [1, 3, 16, 16], [1, 8]), tmp_path / "lstm.onnx")
+    with pytest.raises(ModelRefusedError, match=r"lstm\.onnx: ncnn refuses what pnnx made of it"):
+        convert_for_ncnn(read_source(tmp_path / "lstm.onnx"), tmp_path / "out.onnx")
+    assert not (tmp_path / "out.onnx").exists()
+
+
 def test_pixels_of_uint8_are_refused(tmp_path: Path) -> None:
     nodes = [helper.make_node("Cast", ["image"], ["f"], to=1), helper.make_node("Relu", ["f"], ["scores"])]
     card = '{"input": {"size": [8, 8], "scale": 1, "mean": [0, 0, 0], "std": [1, 1, 1]}, "task": "raw"}'

@@ -52,6 +52,7 @@ def test_it_is_written_with_its_card_and_runs(folder: Path) -> None:
     assert (provenance["source"], provenance["precision"]) == ("model.onnx", "int8")
     assert provenance["int8"]["layers"] == 3
     assert delivery.agreement.percent > 85
+    assert delivery.bytes_after == (folder / "out.onnx").stat().st_size
 
 
 def test_the_same_seed_gives_the_same_bytes(folder: Path) -> None:
