@@ -1,5 +1,6 @@
 """Time as what a reduction is to save: the table it chooses by, and whether the result keeps the promise."""
 
+import importlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -102,7 +103,8 @@ class Timing:
             precision: What it is to compute in.
 
         Raises:
-            InputError: The table cannot be read or is of another engine, or the engine is not installed.
+            InputError: The table cannot be read, is of another engine or precision, or was measured here with
+                another version of the engine; or the engine is not installed.
         """
         given = None if cost == MULTIPLY_ADDS or _place(str(cost)) else _read(Path(cost))
         if given is not None and engine not in (None, given.engine):
@@ -116,6 +118,8 @@ class Timing:
             )
         engine = engine or (given.engine if given else "onnxruntime")
         load_engine(engine)
+        if given is not None:
+            _require_version(given, str(cost))
         return cls(engine, precision, given, _place(str(cost)))
 
     def tables(
@@ -266,6 +270,17 @@ def _there(remote: RemoteHost) -> Iterator[Place]:
 def _is_of_this_machine(table: LatencyTable) -> bool:
     board = read_board()
     return (table.machine.get("cpu"), table.machine.get("arch")) == (board.cpu, board.arch)
+
+
+def _require_version(table: LatencyTable, where: str) -> None:
+    """Raise ``InputError`` where a table of this machine is of another version of its engine."""
+    versions = table.machine.get("versions")
+    measured = versions.get(table.engine) if isinstance(versions, dict) else None
+    own = str(importlib.import_module(table.engine).__version__)
+    if measured not in (None, own) and _is_of_this_machine(table):
+        raise InputError(
+            f"{where} was measured under {table.engine} {measured}, and {own} is here: profile again"
+        )
 
 
 def _read(path: Path) -> LatencyTable:

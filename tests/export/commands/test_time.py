@@ -157,6 +157,7 @@ def test_a_budget_that_nothing_keeps_is_out_of_reach_and_was_never_predicted(
         (("--cost", "nowhere.json"), "pi-export profile"),
         (("--cost", "ONNXRUNTIME", "--engine", "ncnn"), "is of onnxruntime"),
         (("--cost", "OTHER"), "another network"),
+        (("--cost", "OLD"), "was measured under onnxruntime 0.1"),
         (("--cost", "MODEL"), "cost table"),
         (("--storage", "2", "--cost", "local"), "storage"),
         (("--budget-ms", "5"), "cost in time"),
@@ -167,9 +168,13 @@ def test_what_cannot_be_gone_by_is_said_before_any_work(
 ) -> None:
     other = json.loads((network / "ncnn.json").read_text()) | {"source_sha256": "00"}
     (tmp_path / "other.json").write_text(json.dumps(other))
+    old = json.loads((network / "onnxruntime.json").read_text())
+    old["machine"]["versions"]["onnxruntime"] = "0.1"
+    (tmp_path / "old.json").write_text(json.dumps(old))
     files = {
         "ONNXRUNTIME": network / "onnxruntime.json",
         "OTHER": tmp_path / "other.json",
+        "OLD": tmp_path / "old.json",
         "MODEL": network / "model.onnx",
     }
     outcome = run_here(
