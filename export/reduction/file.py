@@ -259,9 +259,7 @@ def _deliver(
     require_reducible(network)
     task = TimingTask(source, network, card, options.threads)
     tables = timing.tables(task, options.methods, progress)
-    original = source.network(options.threads)
-    completed(card, original)  # it runs, on the card's terms
-    require_comparable(Model(original, card), source.proto)
+    _require_sound(source, card, options.threads)
     chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
         calibration = calibration_set(
@@ -292,7 +290,8 @@ def _deliver(
         budget_ns = None if budget_ms is None else budget_ms * 1e6
         promise = Promise(reduction.ratio(options.cost), options.target, budget_ns)
         timed = timing.check(task, (reduction.delivered, options.precision), table, promise)
-        reduction = replace(reduction, reached=reduction.reached and (timed is None or timed.holds))
+    if timed is not None:
+        reduction = replace(reduction, reached=reduction.reached and timed.holds)
     provenance = _provenance(source, card, options, reduction)
     card = replace(card, provenance={**provenance, "max_images": max_images})
     path = None
@@ -300,15 +299,16 @@ def _deliver(
         path = output if reduction.reached else best_found_path(output)
         card = write_for(timing.engine, reduction.delivered, card, path, options.precision)
     judging = files_apart(chosen.files)
-    return Delivery(
-        path,
-        card,
-        reduction,
-        (*chosen.skipped, *calibration.skipped),
-        options,
-        timed,
-        tuple(file for file in chosen.files if file.path in judging),
-    )
+    skipped = (*chosen.skipped, *calibration.skipped)
+    apart = tuple(file for file in chosen.files if file.path in judging)
+    return Delivery(path, card, reduction, skipped, options, timed, apart)
+
+
+def _require_sound(source: SourceModel, card: ModelCard, threads: int) -> None:
+    """See that the original runs on the card's terms, and that its outputs can be compared."""
+    original = source.network(threads)
+    completed(card, original)
+    require_comparable(Model(original, card), source.proto)
 
 
 _Reduced = tuple[LatencyTable | None, ReduceOptions, Reduction]
