@@ -65,7 +65,7 @@ def add(commands: "Subparsers") -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from export.commands.progress_bars import progress_bars  # noqa: PLC0415  numpy and onnx load here
-    from export.reduction.file import profile  # noqa: PLC0415
+    from export.reduction.profile_file import profile  # noqa: PLC0415
 
     require_writable(arguments.output)
     with progress_bars() as progress, _place(arguments) as place:

@@ -28,6 +28,12 @@ class Rounded:
     int8: Quantised | None = None
     doubts: tuple[str, ...] = ()
 
+    def require_int8(self) -> Quantised:
+        """How it came into int8. Raises ``ValueError`` in any other precision."""
+        if self.int8 is None:
+            raise ValueError("not in int8")
+        return self.int8
+
 
 class Rounding:
     """Brings networks into a precision, by what they do on images."""

@@ -11,20 +11,15 @@ from typing import Any
 
 from edge_runtime.base.errors import InputError, TargetUnmetError
 from edge_runtime.base.names import readable
-from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.network import default_threads
-from edge_runtime.settings.arguments import ENGINES
 from export.calibrate.calibration_set import JUDGED_EVERY, CalibrationSet, calibration_set, files_apart
 from export.calibrate.images import ImageFile, find_images
 from export.choose.cost import MULTIPLY_ADDS, STORAGE, time_measure
 from export.choose.latency import LatencyTable
-from export.choose.places import Place, ThisMachine
-from export.choose.profile import profile as time_layers, write_for
+from export.choose.profile import write_for
 from export.judge.judge import Judge
-from export.judge.output_shapes import require_comparable
 from export.methods import AUTO, methods_named
-from export.network.card import completed
 from export.network.layers import ReducibleNetwork
 from export.network.source import SourceModel, read_source
 from export.paths import AnyPath, as_path
@@ -41,7 +36,7 @@ from export.reduction.defaults import (
     SEED,
 )
 from export.reduction.options import ReduceOptions
-from export.reduction.preparation import card_of, readied, versions
+from export.reduction.preparation import card_of, readied, require_sound, versions
 from export.reduction.result import Reduction
 from export.reduction.run import reduce_network, require_reducible
 from export.reduction.sense import (
@@ -190,54 +185,6 @@ def reduce(
     )
 
 
-def profile(
-    model: AnyPath,
-    *,
-    engine: str = ENGINES[0],
-    precision: str = PRECISIONS[0],
-    methods: Sequence[str] = AUTO,
-    threads: int | None = None,
-    card: AnyPath | None = None,
-    place: Place | None = None,
-    progress: Progress = silent,
-) -> LatencyTable:
-    """Time the layers of a network, and what they may become, on this machine or another.
-
-    Args:
-        model: An ONNX file.
-        engine: What runs it: ``onnxruntime`` or ``ncnn``.
-        precision: What it is to compute in: ``float32``, ``int8`` under onnxruntime, ``float16`` under ncnn.
-        methods: Names of the ways a layer may be reduced.
-        threads: Threads within one inference; all processors if None.
-        card: A JSON file with a model card that takes the place of the network's own.
-        place: Where to time it; here if None.
-        progress: Told how many convolutions are timed.
-
-    Raises:
-        InputError: A file or the card is bad, or the engine or its converter is not installed.
-        RemoteError: The place is another machine, which does not answer.
-        ModelRefusedError: The network cannot be reduced, or the engine refuses it.
-    """
-    require_choices(methods, RULE)
-    require_precision(precision, engine)
-    require_count("threads", threads, 1)
-    source = read_source(as_path(model))
-    own_card = source.require_card(as_path(card))
-    source, own_card, network = readied(source, own_card)
-    require_reducible(network)
-    return time_layers(
-        source,
-        network,
-        own_card,
-        methods_named(methods),
-        engine=engine,
-        precision=precision,
-        threads=threads or default_threads(),
-        place=place or ThisMachine(),
-        progress=progress,
-    )
-
-
 def best_found_path(output: Path) -> Path:
     """Where the best network found is written if the target cannot be met: ``OUT.best.onnx`` beside OUT."""
     return output.with_suffix(f".best{output.suffix}")
@@ -259,7 +206,7 @@ def _deliver(
     require_reducible(network)
     task = TimingTask(source, network, card, options.threads)
     tables = timing.tables(task, options.methods, progress)
-    _require_sound(source, card, options.threads)
+    require_sound(source, card, options.threads)
     chosen = find_images(images).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), options.seed)
     with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
         calibration = calibration_set(
@@ -302,13 +249,6 @@ def _deliver(
     skipped = (*chosen.skipped, *calibration.skipped)
     apart = tuple(file for file in chosen.files if file.path in judging)
     return Delivery(path, card, reduction, skipped, options, timed, apart)
-
-
-def _require_sound(source: SourceModel, card: ModelCard, threads: int) -> None:
-    """See that the original runs on the card's terms, and that its outputs can be compared."""
-    original = source.network(threads)
-    completed(card, original)
-    require_comparable(Model(original, card), source.proto)
 
 
 _Reduced = tuple[LatencyTable | None, ReduceOptions, Reduction]

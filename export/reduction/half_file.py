@@ -1,24 +1,18 @@
 """From file to file: a network made ready for ncnn in float16, which a Pi 5 computes in."""
 
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_runtime.base.errors import TargetUnmetError
-from edge_runtime.base.names import readable
+from edge_runtime.base.files import require_writable
 from edge_runtime.model.network import default_threads
-from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
-from export.calibrate.images import find_images
 from export.convert.for_ncnn import convert_for_ncnn
 from export.judge.agreement import Agreement
-from export.judge.judge import Judge
 from export.network.source import read_source
 from export.paths import AnyPath, as_path
-from export.precision.eight_bits import require_float
-from export.precision.half import SUMS_ROUND_TOO, fitted_for_half, rounded_to_half
 from export.progress import Progress, silent
-from export.reduction.defaults import MAX_IMAGES, SANE_DROP_PERCENT, SEED
-from export.reduction.preparation import card_of, readied, versions
+from export.reduction.defaults import MAX_IMAGES, SEED
+from export.reduction.preparation import card_of
+from export.reduction.rounded import rounded_network
 
 
 @dataclass(frozen=True)
@@ -69,36 +63,19 @@ def convert_to_half(
         ModelRefusedError: The network cannot be converted, or goes beyond float16 where it cannot be scaled.
         TargetUnmetError: Rounding to float16 costs more than ten points of agreement.
     """
-    threads = threads or default_threads()
     source, written = read_source(as_path(model)), as_path(output)
-    require_float(source.proto, str(source.path))
-    own_card = card_of(source, as_path(card), None)
-    source, own_card, network = readied(source, own_card)
-    chosen = find_images(as_path(images)).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), seed)
-    with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
-        calibration = calibration_set(
-            chosen.files, own_card.input, Path(folder), element=source.input.element, progress=progress
-        )
-        judge = Judge(own_card, network.model, calibration.apart, threads)
-        fitted = fitted_for_half(network, calibration.fit, threads=threads, progress=progress)
-        agreement = judge(rounded_to_half(network, fitted)).with_notes([SUMS_ROUND_TOO])
-    loss = agreement.loss_percent(SANE_DROP_PERCENT, surely=False)
-    if loss > SANE_DROP_PERCENT:
-        raise TargetUnmetError(
-            f"in float16 the network loses {loss:.1f} points of agreement: keep it in float32"
-        )
-    earlier = {} if own_card.provenance is None else {"source_provenance": own_card.provenance}
-    provenance = {
-        **earlier,
-        "source": readable(source.path.name),
-        "source_sha256": source.sha256,
-        "precision": "float16",
-        "agreement_percent": agreement.percent,
-        "images": len(calibration.fit),
-        "seed": seed,
-        "versions": versions(),
-    }
-    difference = convert_for_ncnn(
-        replace(source, proto=fitted), written, replace(own_card, provenance=provenance), precision="float16"
+    require_writable(written)
+    made = rounded_network(
+        source,
+        card_of(source, as_path(card), None),  # the output may be the network itself
+        as_path(images),
+        "float16",
+        max_drop_percent=None,
+        max_images=max_images,
+        threads=threads or default_threads(),
+        seed=seed,
+        progress=progress,
     )
-    return HalfDelivery(written, agreement, difference, (*chosen.skipped, *calibration.skipped))
+    fitted = replace(source, proto=made.rounded.model)
+    difference = convert_for_ncnn(fitted, written, made.card, precision="float16")
+    return HalfDelivery(written, made.agreement, difference, made.skipped)

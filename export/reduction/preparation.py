@@ -11,10 +11,13 @@ import onnx
 from edge_runtime import __version__
 from edge_runtime.base.errors import InputError
 from edge_runtime.base.files import require_writable
+from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.engines.onnxruntime import onnxruntime_version
 from edge_runtime.model.input_form import fitted
+from export.judge.output_shapes import require_comparable
 from export.network.batch import with_batch_of_one
+from export.network.card import completed
 from export.network.layers import ReducibleNetwork, read_network
 from export.network.source import SourceModel
 
@@ -49,6 +52,18 @@ def readied(source: SourceModel, card: ModelCard) -> tuple[SourceModel, ModelCar
     card = replace(card, input=fitted(card.input, source.input, source.path))
     network = read_network(source, card.input.size, card.input.layout)
     return source, card, network
+
+
+def require_sound(source: SourceModel, card: ModelCard, threads: int) -> None:
+    """See that the original runs on the card's terms, and that its outputs can be compared.
+
+    Raises:
+        InputError: The card does not fit the network.
+        ModelRefusedError: It cannot run, or its outputs cannot be compared.
+    """
+    original = source.network(threads)
+    completed(card, original)
+    require_comparable(Model(original, card), source.proto)
 
 
 def versions() -> dict[str, str]:

@@ -1,28 +1,20 @@
 """From file to file: a network and a folder of images in, the same network in int8 with its card out."""
 
-import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.base.errors import TargetUnmetError
-from edge_runtime.base.names import readable
-from edge_runtime.inference import Model
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.network import default_threads
-from export.calibrate.calibration_set import JUDGED_EVERY, calibration_set
-from export.calibrate.images import find_images
 from export.judge.agreement import Agreement
-from export.judge.judge import Judge
-from export.judge.output_shapes import require_comparable
-from export.network.card import completed, write_with_card
-from export.network.source import SourceModel, read_source, serialised
+from export.network.card import write_with_card
+from export.network.source import read_source, serialised
 from export.paths import AnyPath, as_path
-from export.precision.eight_bits import require_float
-from export.precision.quantiser import Quantised, Quantiser
+from export.precision.quantiser import Quantised
 from export.progress import Progress, silent
-from export.reduction.defaults import MAX_IMAGES, SANE_DROP_PERCENT, SEED
-from export.reduction.preparation import card_of, readied, versions
+from export.reduction.defaults import MAX_IMAGES, SEED
+from export.reduction.preparation import card_of
+from export.reduction.rounded import rounded_network
 from export.reduction.sense import require_count, require_percent
 
 
@@ -98,60 +90,27 @@ def quantise(
     require_percent("max_drop_percent", max_drop_percent)
     for name, number, least in (("max_images", max_images, 1), ("threads", threads, 1), ("seed", seed, 0)):
         require_count(name, number, least)
-    surely, allowed = max_drop_percent is not None, max_drop_percent
-    if allowed is None:
-        allowed = SANE_DROP_PERCENT
-    threads = threads or default_threads()
     source, written = read_source(as_path(model)), as_path(output)
-    own_card = card_of(source, as_path(card), written)
-    require_float(source.proto, str(source.path))
-    source, own_card, network = readied(source, own_card)
-    original = source.network(threads)
-    completed(own_card, original)
-    require_comparable(Model(original, own_card), source.proto)
-    chosen = find_images(as_path(images)).choose(max_images * JUDGED_EVERY // (JUDGED_EVERY - 1), seed)
-    with tempfile.TemporaryDirectory(prefix="pi-export-") as folder:
-        calibration = calibration_set(
-            chosen.files, own_card.input, Path(folder), element=source.input.element, progress=progress
-        )
-        judge = Judge(own_card, network.model, calibration.apart, threads)
-        judge.require_something()
-        quantiser = Quantiser(calibration.fit, threads=threads, progress=progress)
-        quantised = quantiser(network.model, {row.output: row.macs for row in network.rows})
-        agreement = judge(quantised.model)
-    loss = agreement.loss_percent(allowed, surely=surely)
-    if loss > allowed:
-        raise TargetUnmetError(
-            f"in int8 the network loses {loss:.1f} points of agreement, more than {allowed:g}: keep it in "
-            "float, or allow more with --max-drop"
-        )
-    provenance = _provenance(source, own_card, quantised, agreement, seed)
-    own_card = replace(own_card, provenance=provenance)
+    made = rounded_network(
+        source,
+        card_of(source, as_path(card), written),
+        as_path(images),
+        "int8",
+        max_drop_percent=max_drop_percent,
+        max_images=max_images,
+        threads=threads or default_threads(),
+        seed=seed,
+        progress=progress,
+    )
+    own_card, network = made.card, made.rounded.model
     if written is not None:
-        own_card = write_with_card(quantised.model, own_card, written)
+        own_card = write_with_card(network, own_card, written)
     return QuantisedDelivery(
         written,
         own_card,
-        quantised,
-        agreement,
-        (*chosen.skipped, *calibration.skipped),
+        made.rounded.require_int8(),
+        made.agreement,
+        made.skipped,
         len(serialised(source.proto, source.path)),
-        len(serialised(quantised.model, source.path)) if written is None else written.stat().st_size,
+        len(serialised(network, source.path)) if written is None else written.stat().st_size,
     )
-
-
-def _provenance(
-    source: SourceModel, card: ModelCard, quantised: Quantised, agreement: Agreement, seed: int
-) -> dict[str, Any]:
-    """What the card keeps of how the network came about: nothing that differs from run to run."""
-    earlier = {} if card.provenance is None else {"source_provenance": card.provenance}
-    return {
-        **earlier,
-        "source": readable(source.path.name),
-        "source_sha256": source.sha256,
-        "precision": "int8",
-        "int8": quantised.to_document(),
-        "agreement_percent": agreement.percent,
-        "seed": seed,
-        "versions": versions(),
-    }

@@ -15,7 +15,7 @@ from edge_runtime.model.network import default_threads
 from edge_runtime.settings.arguments import ENGINES, positive
 from export import reduce
 from export.methods import AUTO
-from export.reduction.file import profile
+from export.reduction.profile_file import profile
 
 ASSETS = Path(__file__).resolve().parents[2].parent / "shared" / "assets"
 IMAGES = {
